@@ -1,0 +1,175 @@
+//! The `MessagingBridge` resource: one company's number on Twilio joined to one integration of its Genesys Cloud org.
+//!
+//! The descriptions below are what `kubectl explain messagingbridge.spec` prints. The schema holds only what the
+//! relay does: there is no field here that nothing reads.
+
+#![expect(
+    unreachable_pub,
+    reason = "the schema derive repeats each struct, `pub` included, inside a function"
+)]
+
+use std::fmt;
+
+use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::mask::masked;
+use crate::{region, rules};
+
+/// What the bridge joins: a Genesys Cloud org, a Twilio number, and the address at which both reach the relay.
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+#[kube(
+    group = "messagingbridge.io",
+    version = "v1alpha1",
+    kind = "MessagingBridge",
+    plural = "messagingbridges",
+    namespaced,
+    shortname = "mb",
+    category = "messaging",
+    derive = "PartialEq",
+    doc = "A MessagingBridge carries a company's text messages between its own Twilio account and its Genesys Cloud \
+           org: a customer's text appears on the agents' desktop, the agent's reply on the customer's phone.",
+    printcolumn(
+        name = "Region",
+        type_ = "string",
+        json_path = ".spec.genesys.region",
+        description = "Where the Genesys Cloud org lives"
+    ),
+    printcolumn(
+        name = "Number",
+        type_ = "string",
+        json_path = ".spec.twilio.number",
+        description = "The number that customers text"
+    ),
+    printcolumn(
+        name = "Integration",
+        type_ = "string",
+        json_path = ".spec.genesys.integrationName",
+        description = "The Open Messaging integration in Genesys Cloud"
+    ),
+    printcolumn(
+        name = "Age",
+        type_ = "date",
+        json_path = ".metadata.creationTimestamp"
+    )
+)]
+pub struct MessagingBridgeSpec {
+    /// The Genesys Cloud side: where the org lives, which integration receives the messages, and how to log in.
+    pub genesys: GenesysSpec,
+
+    /// The Twilio side: which number customers text, and how to log in.
+    pub twilio: TwilioSpec,
+
+    /// The HTTPS address at which Twilio and Genesys Cloud reach this bridge from the internet, for example
+    /// https://bridge.example.com/acme. Host name in lower case with a dot, port 443, no query. A path is optional; a
+    /// slash at the end makes no difference. Both platforms sign the URL that they call, so this must be the address
+    /// as they see it, in front of every proxy.
+    #[schemars(length(min = 1, max = 512))]
+    #[x_kube(
+        validation = rules::public_url::https(),
+        validation = rules::public_url::no_credentials(),
+        validation = rules::public_url::default_port(),
+        validation = rules::public_url::no_underscore(),
+        validation = rules::public_url::host(),
+        validation = rules::public_url::path(),
+        validation = rules::public_url::no_query_or_fragment()
+    )]
+    pub public_url: String,
+}
+
+/// The Genesys Cloud side of a bridge.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct GenesysSpec {
+    /// Where the org lives: the AWS region (us-east-1), the org's domain (mypurecloud.com, usw2.pure.cloud) or the
+    /// short code in that domain (usw2). Neither a URL nor a host such as api.usw2.pure.cloud.
+    #[schemars(length(min = 1, max = 128))]
+    #[x_kube(
+        validation = region::no_url_rule(),
+        validation = region::no_host_rule(),
+        validation = region::known_rule()
+    )]
+    pub region: String,
+
+    /// The name of the Open Messaging integration, exactly as it stands in Genesys Cloud. Its id is looked up.
+    #[schemars(length(min = 1, max = 256))]
+    #[x_kube(validation = rules::no_outer_blanks())]
+    pub integration_name: String,
+
+    /// The Secret with the keys clientId and clientSecret (an OAuth client of the grant "client credentials") and
+    /// webhookSecret (the secret that the integration signs its webhooks with, 16 characters or more).
+    pub credentials_secret_ref: SecretRef,
+
+    /// The shape of the messages. Current is the Open Messaging API as Genesys publishes it. Guide is for gateways
+    /// that were built from a widely read integration guide, which differs.
+    #[serde(default)]
+    pub wire_profile: WireProfile,
+
+    /// How many requests a minute this bridge may send to Genesys Cloud. Without it the bridge begins at 300, the
+    /// usual limit of a token, and follows the limit that the answers state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = 10, max = 100_000))]
+    pub requests_per_minute: Option<i32>,
+}
+
+/// The Twilio side of a bridge.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct TwilioSpec {
+    /// The number that customers text, in E.164 form and in quotes: "+15551230000".
+    #[schemars(length(max = 16), regex(pattern = rules::E164))]
+    #[x_kube(validation = rules::form(rules::E164, rules::E164_FIX))]
+    pub number: String,
+
+    /// The Secret with the keys accountSid and authToken, and optionally apiKeySid and apiKeySecret. The token always
+    /// verifies webhooks; calls use the API key where there is one.
+    pub credentials_secret_ref: SecretRef,
+
+    /// The Twilio region that the account's data lives in, if it is not us1: ie1 or au1. Each region has credentials
+    /// of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(max = 20), regex(pattern = rules::TWILIO_PLACE))]
+    #[x_kube(validation = rules::form(rules::TWILIO_PLACE, rules::TWILIO_REGION_FIX))]
+    pub region: Option<String>,
+
+    /// The Twilio edge through which to call the API, for example dublin. Any edge goes with any region.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(max = 20), regex(pattern = rules::TWILIO_PLACE))]
+    #[x_kube(validation = rules::form(rules::TWILIO_PLACE, rules::TWILIO_EDGE_FIX))]
+    pub edge: Option<String>,
+}
+
+impl fmt::Debug for TwilioSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TwilioSpec")
+            .field("number", &masked(&self.number))
+            .field("credentials_secret_ref", &self.credentials_secret_ref)
+            .field("region", &self.region)
+            .field("edge", &self.edge)
+            .finish()
+    }
+}
+
+/// A Secret in the bridge's own namespace. There is no namespace to give: who may write a bridge must not be able to
+/// read another namespace's Secrets through it.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct SecretRef {
+    /// The name of the Secret, in the namespace of the bridge.
+    #[schemars(length(max = 253), regex(pattern = rules::DNS_SUBDOMAIN))]
+    #[x_kube(validation = rules::form(rules::DNS_SUBDOMAIN, rules::SECRET_NAME_FIX))]
+    pub name: String,
+}
+
+/// The shape of the messages exchanged with Genesys Cloud.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[schemars(inline)]
+pub enum WireProfile {
+    /// The Open Messaging API as the official SDK has it.
+    #[default]
+    Current,
+    /// The API as a widely read integration guide describes it, for gateways that were built from it.
+    Guide,
+}

@@ -1,0 +1,231 @@
+//! `RelayConfig`: the file that the operator writes and the relay reads, YAML or JSON.
+//!
+//! It is a bridge with everything looked up: hosts instead of a region, the integration's id where it is known, and
+//! the names of the folders in which the Secrets are mounted. It never holds a secret. Reading is strict: another
+//! version is refused by name before the rest is interpreted, and an unknown field is an error, so that a relay never
+//! runs on half of what the operator meant.
+
+use std::fmt;
+
+use kube::ResourceExt as _;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::mask::masked;
+use crate::region::{self, RegionError};
+use crate::{MessagingBridge, WireProfile};
+
+/// The version of [`RelayConfig`] that this release writes and reads.
+pub const RELAY_CONFIG_VERSION: u32 = 1;
+
+/// The bytes that the queue may use when the file does not say: 1 GiB.
+const DEFAULT_QUEUE_BYTES: u64 = 1 << 30;
+
+/// Everything one relay needs to know about its bridge, except secrets.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RelayConfig {
+    /// The version of this file's format: 1.
+    #[schemars(range(min = 1, max = 1))]
+    pub version: u32,
+
+    /// The bridge that the relay serves.
+    pub bridge: BridgeName,
+
+    /// The Genesys Cloud side.
+    pub genesys: RelayGenesys,
+
+    /// The Twilio side.
+    pub twilio: RelayTwilio,
+
+    /// The HTTPS address at which both platforms reach the relay, as the bridge has it.
+    pub public_url: String,
+
+    /// The limits of the queue on disk.
+    #[serde(default)]
+    pub queue: QueueLimits,
+}
+
+/// The bridge that a relay serves, by its name in Kubernetes.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct BridgeName {
+    /// The namespace of the bridge.
+    pub namespace: String,
+
+    /// The name of the bridge.
+    pub name: String,
+}
+
+/// The Genesys Cloud side of a relay's configuration.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RelayGenesys {
+    /// The host of the platform API, without scheme.
+    pub api_host: String,
+
+    /// The host that hands out tokens, without scheme.
+    pub login_host: String,
+
+    /// The name of the Open Messaging integration.
+    pub integration_name: String,
+
+    /// The id of the integration. Without it the relay looks it up by name and keeps it in its data directory.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub integration_id: Option<String>,
+
+    /// The shape of the messages.
+    #[serde(default)]
+    pub wire_profile: WireProfile,
+
+    /// How many requests a minute the relay may send to Genesys Cloud. Without it: 300, then what the answers state.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u32")]
+    pub requests_per_minute: Option<u32>,
+
+    /// The Secret's name, which is the folder below `--secrets` that holds its keys.
+    pub credentials: String,
+}
+
+/// The Twilio side of a relay's configuration.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RelayTwilio {
+    /// The number that customers text, in E.164 form.
+    pub number: String,
+
+    /// The Twilio region, if it is not us1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub region: Option<String>,
+
+    /// The Twilio edge through which the API is called.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String")]
+    pub edge: Option<String>,
+
+    /// The Secret's name, which is the folder below `--secrets` that holds its keys.
+    pub credentials: String,
+}
+
+impl fmt::Debug for RelayTwilio {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RelayTwilio")
+            .field("number", &masked(&self.number))
+            .field("region", &self.region)
+            .field("edge", &self.edge)
+            .field("credentials", &self.credentials)
+            .finish()
+    }
+}
+
+/// The limits of the queue on disk.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct QueueLimits {
+    /// The bytes that waiting messages may use; above it new ones are answered 503. Default: 1 GiB.
+    #[serde(default = "default_queue_bytes")]
+    pub max_bytes: u64,
+}
+
+fn default_queue_bytes() -> u64 {
+    DEFAULT_QUEUE_BYTES
+}
+
+impl Default for QueueLimits {
+    fn default() -> Self {
+        Self {
+            max_bytes: DEFAULT_QUEUE_BYTES,
+        }
+    }
+}
+
+/// Why a file is not a [`RelayConfig`] that this relay can run.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub enum RelayConfigError {
+    /// The file says nothing about its version.
+    #[error("the relay configuration has no version: write \"version: {RELAY_CONFIG_VERSION}\"")]
+    NoVersion,
+    /// The file was written for another release.
+    #[error(
+        "the relay configuration has version {given}, this relay reads version {RELAY_CONFIG_VERSION}: run the relay \
+         of the release that wrote the file"
+    )]
+    OtherVersion {
+        /// The version that the file names.
+        given: u64,
+    },
+    /// Neither YAML nor JSON, a field is unknown, missing or of the wrong type; says where.
+    #[error("the relay configuration can not be read: {0}")]
+    Unreadable(String),
+}
+
+impl From<serde_saphyr::Error> for RelayConfigError {
+    fn from(error: serde_saphyr::Error) -> Self {
+        // The snippet would quote the file, phone number included.
+        Self::Unreadable(error.without_snippet().to_string())
+    }
+}
+
+/// The only part of the file that is read before its version is known.
+#[derive(Deserialize)]
+struct Head {
+    version: Option<u64>,
+}
+
+impl RelayConfig {
+    /// Reads a file, YAML or JSON.
+    pub fn parse(text: &str) -> Result<Self, RelayConfigError> {
+        let head: Head = serde_saphyr::from_str(text)?;
+        match head.version {
+            None => Err(RelayConfigError::NoVersion),
+            Some(given) if given != u64::from(RELAY_CONFIG_VERSION) => {
+                Err(RelayConfigError::OtherVersion { given })
+            }
+            Some(_) => Ok(serde_saphyr::from_str(text)?),
+        }
+    }
+
+    /// The configuration of a bridge whose integration is not looked up yet.
+    ///
+    /// `namespace_fallback` names the namespace of a manifest that has none, as `kubectl apply` would.
+    pub fn from_bridge(
+        bridge: &MessagingBridge,
+        namespace_fallback: &str,
+    ) -> Result<Self, RegionError> {
+        let genesys = &bridge.spec.genesys;
+        let twilio = &bridge.spec.twilio;
+        let hosts = region::resolve(&genesys.region)?;
+        Ok(Self {
+            version: RELAY_CONFIG_VERSION,
+            bridge: BridgeName {
+                namespace: bridge
+                    .namespace()
+                    .unwrap_or_else(|| namespace_fallback.to_owned()),
+                name: bridge.name_any(),
+            },
+            genesys: RelayGenesys {
+                api_host: hosts.api_host,
+                login_host: hosts.login_host,
+                integration_name: genesys.integration_name.clone(),
+                integration_id: None,
+                wire_profile: genesys.wire_profile,
+                // The schema's minimum is 10: a negative number does not come this far.
+                requests_per_minute: genesys
+                    .requests_per_minute
+                    .and_then(|rate| rate.try_into().ok()),
+                credentials: genesys.credentials_secret_ref.name.clone(),
+            },
+            twilio: RelayTwilio {
+                number: twilio.number.clone(),
+                region: twilio.region.clone(),
+                edge: twilio.edge.clone(),
+                credentials: twilio.credentials_secret_ref.name.clone(),
+            },
+            public_url: bridge.spec.public_url.clone(),
+            queue: QueueLimits::default(),
+        })
+    }
+}
