@@ -1,0 +1,145 @@
+//! Open Messaging integrations: the read model, and the look-up by exact name.
+
+use serde::Deserialize;
+
+use super::ids::IntegrationId;
+
+/// How alike two names must be (Jaro-Winkler, 0 to 1) to be worth mentioning.
+const NEAR: f64 = 0.7;
+/// How many near names an error mentions.
+const NEAREST_SHOWN: usize = 3;
+
+/// An Open Messaging integration as Genesys shows it, without its secret token: the read model may hold that, and it
+/// is dropped when the answer is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OpenIntegration {
+    /// Its id.
+    pub id: IntegrationId,
+    /// Its name; Genesys does not keep names unique.
+    pub name: String,
+    /// Where Genesys sends agents' messages (`outboundNotificationWebhookUrl`).
+    pub webhook_url: Option<String>,
+    /// A free string; `active` was seen.
+    pub status: Option<String>,
+    /// `Initiated`, `Completed` or `Error`: integrations are created asynchronously.
+    pub create_status: Option<String>,
+}
+
+/// No single integration has the name.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum IntegrationLookupError {
+    /// None has it.
+    #[error("no Open Messaging integration is named {name:?}{}", hint(nearest))]
+    NotFound {
+        /// The name looked for.
+        name: String,
+        /// The most similar names, best first.
+        nearest: Vec<String>,
+    },
+    /// Several have it.
+    #[error("{} Open Messaging integrations are named {name:?}; rename all but one (ids: {})", ids.len(), list(ids))]
+    Ambiguous {
+        /// The name looked for.
+        name: String,
+        /// The integrations with that name.
+        ids: Vec<IntegrationId>,
+    },
+}
+
+/// The one integration named exactly `name`.
+pub fn find_integration<'a>(
+    integrations: &'a [OpenIntegration],
+    name: &str,
+) -> Result<&'a OpenIntegration, IntegrationLookupError> {
+    let mut named = integrations.iter().filter(|found| found.name == name);
+    match (named.next(), named.next()) {
+        (Some(only), None) => Ok(only),
+        (None, _) => Err(IntegrationLookupError::NotFound {
+            name: name.to_owned(),
+            nearest: nearest(integrations, name),
+        }),
+        (Some(first), Some(second)) => Err(IntegrationLookupError::Ambiguous {
+            name: name.to_owned(),
+            ids: [first, second]
+                .into_iter()
+                .chain(named)
+                .map(|found| found.id.clone())
+                .collect(),
+        }),
+    }
+}
+
+fn nearest(integrations: &[OpenIntegration], name: &str) -> Vec<String> {
+    let wanted = name.trim().to_lowercase();
+    let mut scored: Vec<(f64, &str)> = integrations
+        .iter()
+        .map(|found| {
+            let likeness = strsim::jaro_winkler(&wanted, &found.name.trim().to_lowercase());
+            (likeness, found.name.as_str())
+        })
+        .filter(|(likeness, _)| *likeness >= NEAR)
+        .collect();
+    scored.sort_by(|(a, a_name), (b, b_name)| b.total_cmp(a).then_with(|| a_name.cmp(b_name)));
+    scored.dedup_by_key(|(_, name)| *name);
+    scored
+        .into_iter()
+        .take(NEAREST_SHOWN)
+        .map(|(_, name)| name.to_owned())
+        .collect()
+}
+
+fn hint(nearest: &[String]) -> String {
+    if nearest.is_empty() {
+        return String::new();
+    }
+    let quoted: Vec<_> = nearest.iter().map(|name| format!("{name:?}")).collect();
+    format!("; did you mean {}?", quoted.join(" or "))
+}
+
+fn list(ids: &[IntegrationId]) -> String {
+    let ids: Vec<_> = ids.iter().map(IntegrationId::as_str).collect();
+    ids.join(", ")
+}
+
+/// One page of `OpenIntegrationEntityListing`.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Page {
+    entities: Vec<Entity>,
+    page_count: Option<u32>,
+    next_uri: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Entity {
+    id: String,
+    #[serde(default)]
+    name: String,
+    outbound_notification_webhook_url: Option<String>,
+    status: Option<String>,
+    create_status: Option<String>,
+}
+
+impl Page {
+    /// Whether a page follows this one, which is page `number` (counted from 1).
+    pub(crate) fn has_next(&self, number: u32) -> bool {
+        if self.entities.is_empty() {
+            return false;
+        }
+        match self.page_count {
+            Some(count) => number < count,
+            None => self.next_uri.is_some(),
+        }
+    }
+
+    pub(crate) fn into_integrations(self) -> impl Iterator<Item = OpenIntegration> {
+        self.entities.into_iter().map(|entity| OpenIntegration {
+            id: IntegrationId::new(entity.id),
+            name: entity.name,
+            webhook_url: entity.outbound_notification_webhook_url,
+            status: entity.status,
+            create_status: entity.create_status,
+        })
+    }
+}

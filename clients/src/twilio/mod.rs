@@ -1,0 +1,23 @@
+//! Twilio: messages out, webhooks in, and what a number is configured to do.
+//!
+//! Sending is not idempotent and Twilio has no idempotency key: a lost answer is [`crate::ErrorKind::Ambiguous`], and
+//! nothing here repeats a POST whose effect is unknown.
+
+mod answer;
+pub mod client;
+pub mod codes;
+pub mod ids;
+pub mod message;
+pub mod number;
+pub mod signature;
+pub mod status;
+pub mod webhook;
+
+pub use client::{TwilioClient, TwilioCredentials, api_base};
+pub use codes::{CodeEntry, CodeKind, for_agent, lookup};
+pub use ids::{AccountSid, E164, MessageSid, NotE164};
+pub use message::{Message, MessageFilter, MessageList, NewMessage};
+pub use number::{AccountStatus, IncomingPhoneNumber};
+pub use signature::SignedBody;
+pub use status::MessageStatus;
+pub use webhook::{FormFields, InboundSms, Media, StatusCallback, parse_inbound, parse_status};
