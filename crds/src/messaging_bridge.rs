@@ -7,6 +7,10 @@
     unreachable_pub,
     reason = "the schema derive repeats each struct, `pub` included, inside a function"
 )]
+#![expect(
+    clippy::duplicated_attributes,
+    reason = "each printer column states its type, and most are strings"
+)]
 
 use std::fmt;
 
@@ -16,6 +20,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::mask::masked;
 use crate::{region, rules};
+
+/// The fewest requests a minute that leave room for receipts beside messages.
+pub(crate) const MIN_REQUESTS_PER_MINUTE: u32 = 10;
+/// Beyond any limit that Genesys Cloud grants; a larger number is a slip.
+pub(crate) const MAX_REQUESTS_PER_MINUTE: u32 = 100_000;
 
 /// What the bridge joins: a Genesys Cloud org, a Twilio number, and the address at which both reach the relay.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
@@ -110,7 +119,7 @@ pub struct GenesysSpec {
     /// How many requests a minute this bridge may send to Genesys Cloud. Without it the bridge begins at 300, the
     /// usual limit of a token, and follows the limit that the answers state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "i32", range(min = 10, max = 100_000))]
+    #[schemars(with = "i32", range(min = MIN_REQUESTS_PER_MINUTE, max = MAX_REQUESTS_PER_MINUTE))]
     pub requests_per_minute: Option<i32>,
 }
 

@@ -104,9 +104,9 @@ fn kind(property: &Value) -> String {
 fn default(property: &Value, is_required: bool) -> String {
     match &property["default"] {
         _ if is_required => "required".to_owned(),
-        Value::Null => String::new(),
+        // The defaults of an object are shown at its fields.
+        Value::Null | Value::Object(_) => String::new(),
         Value::String(default) => code(default),
-        Value::Object(_) => String::new(),
         default => code(&default.to_string()),
     }
 }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::mask::masked;
+use crate::messaging_bridge::{MAX_REQUESTS_PER_MINUTE, MIN_REQUESTS_PER_MINUTE};
 use crate::region::{self, RegionError};
 use crate::{MessagingBridge, WireProfile};
 
@@ -21,6 +22,9 @@ pub const RELAY_CONFIG_VERSION: u32 = 1;
 
 /// The bytes that the queue may use when the file does not say: 1 GiB.
 const DEFAULT_QUEUE_BYTES: u64 = 1 << 30;
+
+/// The least that a queue can work with: room for some of the largest messages of both sides, 1 MiB.
+const MIN_QUEUE_BYTES: u64 = 1 << 20;
 
 /// Everything one relay needs to know about its bridge, except secrets.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
@@ -82,7 +86,7 @@ pub struct RelayGenesys {
 
     /// How many requests a minute the relay may send to Genesys Cloud. Without it: 300, then what the answers state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "u32")]
+    #[schemars(with = "u32", range(min = MIN_REQUESTS_PER_MINUTE, max = MAX_REQUESTS_PER_MINUTE))]
     pub requests_per_minute: Option<u32>,
 
     /// The Secret's name, which is the folder below `--secrets` that holds its keys.
@@ -127,6 +131,7 @@ impl fmt::Debug for RelayTwilio {
 pub struct QueueLimits {
     /// The bytes that waiting messages may use; above it new ones are answered 503. Default: 1 GiB.
     #[serde(default = "default_queue_bytes")]
+    #[schemars(range(min = MIN_QUEUE_BYTES))]
     pub max_bytes: u64,
 }
 
@@ -157,6 +162,14 @@ pub enum RelayConfigError {
         /// The version that the file names.
         given: u64,
     },
+    /// A number with which the relay could not work.
+    #[error("the relay configuration has a {field} outside of its limits: write {limits}")]
+    OutOfRange {
+        /// The field, for example `queue.maxBytes`.
+        field: &'static str,
+        /// What may be written.
+        limits: String,
+    },
     /// Neither YAML nor JSON, a field is unknown, missing or of the wrong type; says where.
     #[error("the relay configuration can not be read: {0}")]
     Unreadable(String),
@@ -184,8 +197,29 @@ impl RelayConfig {
             Some(given) if given != u64::from(RELAY_CONFIG_VERSION) => {
                 Err(RelayConfigError::OtherVersion { given })
             }
-            Some(_) => Ok(serde_saphyr::from_str(text)?),
+            Some(_) => serde_saphyr::from_str::<Self>(text)?.within_limits(),
         }
+    }
+
+    fn within_limits(self) -> Result<Self, RelayConfigError> {
+        let rates = MIN_REQUESTS_PER_MINUTE..=MAX_REQUESTS_PER_MINUTE;
+        if self
+            .genesys
+            .requests_per_minute
+            .is_some_and(|rate| !rates.contains(&rate))
+        {
+            return Err(RelayConfigError::OutOfRange {
+                field: "genesys.requestsPerMinute",
+                limits: format!("{MIN_REQUESTS_PER_MINUTE} to {MAX_REQUESTS_PER_MINUTE}"),
+            });
+        }
+        if self.queue.max_bytes < MIN_QUEUE_BYTES {
+            return Err(RelayConfigError::OutOfRange {
+                field: "queue.maxBytes",
+                limits: format!("{MIN_QUEUE_BYTES} or more"),
+            });
+        }
+        Ok(self)
     }
 
     /// The configuration of a bridge whose integration is not looked up yet.

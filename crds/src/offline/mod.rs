@@ -17,6 +17,9 @@ use serde_json::Value;
 pub use self::schema::openapi_schema;
 use crate::{MessagingBridge, region};
 
+/// What [`Problem::field`] says when the document as a whole is meant.
+const DOCUMENT: &str = "manifest";
+
 const REGION_FIELD: &str = "spec.genesys.region";
 
 /// One thing to change in a manifest.
@@ -37,7 +40,7 @@ impl Problem {
     }
 
     fn of_document(message: impl Into<String>) -> Self {
-        Self::new("manifest", message)
+        Self::new(DOCUMENT, message)
     }
 }
 

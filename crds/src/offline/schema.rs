@@ -41,6 +41,7 @@ fn metadata_schema() -> Value {
         })
         .into_generator();
     let mut schema = generator.into_root_schema_for::<ObjectMeta>().to_value();
+    schema["description"] = json!("The name of the bridge, and its namespace.");
     schema["required"] = json!(["name"]);
     schema["properties"]["name"] = json!({
         "type": "string",

@@ -4,10 +4,10 @@ use jsonschema::error::{TypeKind, ValidationErrorKind};
 use jsonschema::{JsonType, ValidationError};
 use serde_json::Value;
 
-use super::Problem;
+use super::{DOCUMENT, Problem};
 
-/// How alike an unknown field and a known one must be to be taken for a slip (Jaro-Winkler, 0 to 1).
-const LIKENESS: f64 = 0.8;
+/// How alike an unknown field and a known one must be to be taken for a slip (1 is the same).
+const LIKENESS: f64 = 0.6;
 
 /// A broken rule, and how it bears on the others.
 pub(super) struct Violation {
@@ -84,11 +84,18 @@ fn sentence(kind: &ValidationErrorKind, found: &Value) -> String {
         ValidationErrorKind::Enum { options } => format!("must be one of {}", listed(options)),
         ValidationErrorKind::MinLength { .. } => "must not be empty".to_owned(),
         ValidationErrorKind::MaxLength { limit } => format!("must have at most {limit} characters"),
-        ValidationErrorKind::Minimum { limit } => format!("must be {limit} or more"),
-        ValidationErrorKind::Maximum { limit } => format!("must be {limit} or less"),
+        ValidationErrorKind::Minimum { limit } => format!("must be {} or more", plain(limit)),
+        ValidationErrorKind::Maximum { limit } => format!("must be {} or less", plain(limit)),
         ValidationErrorKind::Pattern { pattern } => format!("must match {pattern}"),
         other => format!("breaks the limit {:?} of the schema", other.keyword()),
     }
+}
+
+/// A bound as people write it: the definition holds every number as a float, `10.0`.
+fn plain(bound: &Value) -> String {
+    bound
+        .as_f64()
+        .map_or_else(|| bound.to_string(), |bound| bound.to_string())
 }
 
 /// The usual reason is a pair of quotes: YAML reads `+15551230000` as a number.
@@ -109,7 +116,9 @@ fn wrong_type(expected: JsonType, found: &Value) -> String {
 
 fn unknown_field(schema: &Value, path: &str, name: &str) -> String {
     let known = known_fields(schema, path);
-    let likeness = |field: &str| strsim::jaro_winkler(&name.to_lowercase(), &field.to_lowercase());
+    let likeness = |field: &str| {
+        strsim::normalized_damerau_levenshtein(&name.to_lowercase(), &field.to_lowercase())
+    };
     let nearest = known
         .iter()
         .copied()
@@ -156,14 +165,17 @@ fn schema_at<'a>(schema: &'a Value, path: &str) -> Option<&'a Value> {
 /// `/spec/twilio/number` → `spec.twilio.number`; the document itself is `manifest`.
 fn dotted(path: &str) -> String {
     if path.is_empty() {
-        "manifest".to_owned()
-    } else {
-        path.trim_start_matches('/').replace('/', ".")
+        return DOCUMENT.to_owned();
     }
+    let names = path
+        .split('/')
+        .skip(1)
+        .map(|name| name.replace("~1", "/").replace("~0", "~"));
+    names.collect::<Vec<_>>().join(".")
 }
 
 fn join(parent: &str, name: &str) -> String {
-    if parent == "manifest" {
+    if parent == DOCUMENT {
         name.to_owned()
     } else {
         format!("{parent}.{name}")
