@@ -1,0 +1,166 @@
+//! The way of each request to a simulated platform: read it, let the faults act, handle it, log a refusal.
+
+use std::sync::Arc;
+
+use axum::extract::Request;
+use axum::response::Response;
+use bytes::Bytes;
+use http::{HeaderValue, Method, StatusCode};
+
+use crate::call::{Call, Handled, Refusal, pairs};
+use crate::connection::Connection;
+use crate::faults::{Endpoint, Instead, Lost};
+use crate::log::Platform;
+use crate::world::World;
+use crate::{genesys, twilio};
+
+/// Above what either platform takes; their own limits are checked by them.
+const MAX_BODY: usize = 4 * 1024 * 1024;
+
+/// Passes one request through to a platform.
+pub(crate) async fn pass(
+    world: Arc<World>,
+    platform: Platform,
+    connection: Connection,
+    request: Request,
+) -> Response {
+    let (parts, body) = request.into_parts();
+    let path = parts.uri.path().to_owned();
+    let Ok(body) = axum::body::to_bytes(body, MAX_BODY).await else {
+        connection.cut();
+        return Response::default();
+    };
+    let query = pairs(parts.uri.query().unwrap_or_default().as_bytes());
+    let gate = Gate {
+        platform,
+        endpoint: endpoint(platform, &parts.method, &path),
+        connection,
+    };
+    let mut call = Call {
+        method: parts.method,
+        path,
+        query,
+        headers: parts.headers,
+        body,
+        plan: crate::faults::Plan::default(),
+    };
+    let customer = match platform {
+        Platform::Twilio => twilio::customer_of(&call),
+        Platform::Genesys => genesys::customer_of(&call.body, gate.endpoint),
+    };
+    call.plan = world.plan(gate.endpoint, customer.as_deref());
+    gate.serve(&world, call).await
+}
+
+fn endpoint(platform: Platform, method: &Method, path: &str) -> Endpoint {
+    match platform {
+        Platform::Twilio => twilio::Route::of(method, path).endpoint(),
+        Platform::Genesys => genesys::Route::of(method, path).endpoint(),
+    }
+}
+
+struct Gate {
+    platform: Platform,
+    endpoint: Endpoint,
+    connection: Connection,
+}
+
+impl Gate {
+    async fn serve(&self, world: &Arc<World>, call: Call) -> Response {
+        tokio::time::sleep(call.plan.latency).await;
+        if call.plan.tokens_die {
+            world.state().genesys.kill_tokens();
+        }
+        let lost = call.plan.lost;
+        if let Some(instead) = call.plan.instead.clone() {
+            return self.instead(world, instead);
+        }
+        let what = format!("{} {}", call.method, call.path);
+        let handled: Handled = match self.platform {
+            Platform::Twilio => twilio::handle(world, call).await,
+            Platform::Genesys => genesys::handle(world, &call),
+        };
+        let response = handled.unwrap_or_else(|Refusal { response, why }| {
+            world.reject(what, response.status().as_u16(), why);
+            response
+        });
+        self.answer(world, response, lost)
+    }
+
+    /// A fault answers, and nothing is done.
+    fn instead(&self, world: &World, instead: Instead) -> Response {
+        match instead {
+            Instead::Cut => {
+                self.show(world, None, Some("connection dropped"));
+                self.connection.cut();
+                Response::default()
+            }
+            Instead::Status(status, body) => {
+                let mut response = self.error(status);
+                if let Some(body) = body {
+                    *response.body_mut() = body.to_string().into();
+                }
+                self.show(world, Some(status), None);
+                self.dress(response)
+            }
+            Instead::RateLimited(seconds) => {
+                let mut response = self.error(429);
+                response
+                    .headers_mut()
+                    .insert("retry-after", HeaderValue::from(seconds));
+                self.show(world, Some(429), Some(&format!("retry after {seconds} s")));
+                self.dress(response)
+            }
+        }
+    }
+
+    /// The work is done; the answer may still get lost.
+    fn answer(&self, world: &World, response: Response, lost: Option<Lost>) -> Response {
+        match lost {
+            None => {
+                self.show(world, Some(response.status().as_u16()), None);
+                self.dress(response)
+            }
+            Some(Lost::Cut) => {
+                self.show(world, None, Some("done, answer lost"));
+                self.connection.cut();
+                Response::default()
+            }
+            Some(Lost::Status(status)) => {
+                self.show(world, Some(status), Some("done, answer lost"));
+                self.dress(self.error(status))
+            }
+        }
+    }
+
+    fn error(&self, status: u16) -> Response {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        match self.platform {
+            Platform::Twilio => twilio::planted(status),
+            Platform::Genesys => genesys::planted(status),
+        }
+    }
+
+    /// Each platform names each request.
+    fn dress(&self, mut response: Response) -> Response {
+        let (name, id) = match self.platform {
+            Platform::Twilio => ("twilio-request-id", crate::ids::sid("RQ")),
+            Platform::Genesys => ("inin-correlation-id", crate::ids::uuid()),
+        };
+        let id = HeaderValue::from_maybe_shared(Bytes::from(id)).expect("an id is visible ASCII");
+        response.headers_mut().insert(name, id);
+        response
+    }
+
+    /// Shows what moves messages; tokens and look-ups would only be noise.
+    fn show(&self, world: &World, status: Option<u16>, note: Option<&str>) {
+        let what = match self.endpoint {
+            Endpoint::TwilioSend => "send",
+            Endpoint::GenesysMessage => "inbound message",
+            Endpoint::GenesysReceipt => "receipt",
+            Endpoint::GenesysEvent => "event",
+            _ => return,
+        };
+        world.show_traffic(self.platform, false, what, status, note.map(str::to_owned));
+    }
+}

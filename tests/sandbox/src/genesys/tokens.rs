@@ -1,0 +1,192 @@
+//! OAuth client credentials, bearer tokens and the requests that each may make in a minute.
+
+use std::time::{Duration, Instant};
+
+use http::StatusCode;
+use serde_json::json;
+
+use super::refusal::{oauth, refuse, too_many_requests};
+use crate::call::{self, Call, Handled, Refusal, value};
+use crate::ids;
+use crate::world::World;
+
+/// The rate limit's window: fixed, not sliding, begun by the first request in it.
+const WINDOW: Duration = Duration::from_mins(1);
+
+/// An issued token.
+pub(crate) struct Token {
+    dies: Instant,
+    window_began: Instant,
+    requests: u32,
+}
+
+/// What the `inin-ratelimit-*` headers say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Allowance {
+    count: u32,
+    allowed: u32,
+    /// Seconds until the window ends, rounded up.
+    reset: u64,
+}
+
+impl Allowance {
+    pub(crate) fn headers(self) -> [(&'static str, u64); 3] {
+        [
+            ("inin-ratelimit-count", self.count.into()),
+            ("inin-ratelimit-allowed", self.allowed.into()),
+            ("inin-ratelimit-reset", self.reset),
+        ]
+    }
+}
+
+impl Token {
+    fn new(life: Duration, now: Instant) -> Self {
+        Self {
+            dies: now + life,
+            window_began: now,
+            requests: 0,
+        }
+    }
+
+    pub(crate) fn die(&mut self) {
+        self.dies = Instant::now();
+    }
+
+    /// Counts one request. The allowance is exceeded if its count is above what is allowed.
+    fn spend(&mut self, allowed: u32, now: Instant) -> Allowance {
+        if now >= self.window_began + WINDOW {
+            self.window_began = now;
+            self.requests = 0;
+        }
+        self.requests = self.requests.saturating_add(1);
+        let left = (self.window_began + WINDOW).saturating_duration_since(now);
+        Allowance {
+            count: self.requests,
+            allowed,
+            reset: left.as_millis().div_ceil(1000).try_into().unwrap_or(60),
+        }
+    }
+}
+
+/// `POST /oauth/token`
+pub(crate) fn issue(world: &World, call: &Call) -> Handled {
+    let options = &world.options;
+    let Some((client_id, secret)) = call.basic() else {
+        return Err(oauth(
+            StatusCode::UNAUTHORIZED,
+            "invalid_client",
+            "client credentials are missing",
+        ));
+    };
+    if client_id != options.client_id || secret != options.client_secret {
+        return Err(oauth(
+            StatusCode::UNAUTHORIZED,
+            "invalid_client",
+            "client not found or secret wrong",
+        ));
+    }
+    let form = call.form().unwrap_or_default();
+    match value(&form, "grant_type") {
+        Some("client_credentials") => {}
+        Some(_) => {
+            return Err(oauth(
+                StatusCode::BAD_REQUEST,
+                "unsupported_grant_type",
+                "only client_credentials",
+            ));
+        }
+        None => {
+            return Err(oauth(
+                StatusCode::BAD_REQUEST,
+                "invalid_request",
+                "grant_type is missing",
+            ));
+        }
+    }
+    let token = ids::hex32();
+    let life = call.plan.token_life.unwrap_or(options.token_life);
+    world
+        .state()
+        .genesys
+        .tokens
+        .insert(token.clone(), Token::new(life, Instant::now()));
+    Ok(call::json(
+        StatusCode::OK,
+        &json!({"access_token": token, "token_type": "bearer", "expires_in": options.token_life.as_secs()}),
+    ))
+}
+
+/// Checks the bearer token and spends one of its requests.
+pub(crate) fn admit(world: &World, call: &Call) -> Result<Allowance, Refusal> {
+    let unauthorized = |code, message| refuse(StatusCode::UNAUTHORIZED, code, message);
+    let Some(bearer) = call.authorization("Bearer") else {
+        return Err(unauthorized(
+            "authentication.required",
+            "No authentication bearer token specified.",
+        ));
+    };
+    let now = Instant::now();
+    let mut state = world.state();
+    let Some(token) = state.genesys.tokens.get_mut(bearer) else {
+        return Err(unauthorized(
+            "bad.credentials",
+            "Invalid login credentials.",
+        ));
+    };
+    if now >= token.dies {
+        return Err(unauthorized("credentials.expired", "The token is expired."));
+    }
+    let allowance = token.spend(world.options.genesys_limit_per_minute, now);
+    if allowance.count > allowance.allowed {
+        let mut refusal = too_many_requests(allowance.reset);
+        for (name, number) in allowance.headers() {
+            refusal.response.headers_mut().insert(name, number.into());
+        }
+        return Err(refusal);
+    }
+    Ok(allowance)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_window_is_fixed_and_begins_anew_after_a_minute() {
+        let start = Instant::now();
+        let mut token = Token::new(Duration::from_hours(1), start);
+        let at = |seconds| start + Duration::from_secs(seconds);
+        assert_eq!(
+            token.spend(2, at(0)),
+            Allowance {
+                count: 1,
+                allowed: 2,
+                reset: 60
+            }
+        );
+        assert_eq!(
+            token.spend(2, at(30)),
+            Allowance {
+                count: 2,
+                allowed: 2,
+                reset: 30
+            }
+        );
+        assert_eq!(
+            token.spend(2, at(59)),
+            Allowance {
+                count: 3,
+                allowed: 2,
+                reset: 1
+            }
+        );
+        assert_eq!(
+            token.spend(2, at(60)),
+            Allowance {
+                count: 1,
+                allowed: 2,
+                reset: 60
+            }
+        );
+    }
+}

@@ -1,0 +1,196 @@
+//! Twilio's Programmable Messaging, as far as a bridge meets it: the API, the webhooks and the carrier behind it.
+
+mod account;
+mod auth;
+mod carrier;
+mod inbound;
+mod list;
+mod message;
+mod numbers;
+mod opt_out;
+mod overrides;
+mod refusal;
+mod send;
+mod signature;
+mod webhook;
+
+use std::sync::Arc;
+
+use http::{Method, StatusCode};
+
+pub(crate) use account::Account;
+pub(crate) use inbound::customer_sends;
+pub(crate) use refusal::planted;
+
+use crate::call::{Call, Handled, json, pairs, value};
+use crate::faults::Endpoint;
+use crate::world::World;
+
+/// The path under which everything of an account lives.
+const ACCOUNTS: &str = "/2010-04-01/Accounts/";
+
+/// What a request asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    Account { account: String },
+    Send { account: String },
+    List { account: String },
+    Fetch { account: String, sid: String },
+    Numbers { account: String },
+    Number { account: String, sid: String },
+    ChangeNumber { account: String, sid: String },
+    Unknown,
+}
+
+impl Route {
+    pub(crate) fn of(method: &Method, path: &str) -> Self {
+        let Some(rest) = path
+            .strip_prefix(ACCOUNTS)
+            .and_then(|rest| rest.strip_suffix(".json"))
+        else {
+            return Self::Unknown;
+        };
+        let parts: Vec<&str> = rest.split('/').collect();
+        let account = parts[0].to_owned();
+        match (method.as_str(), &parts[1..]) {
+            ("GET", []) => Self::Account { account },
+            ("POST", ["Messages"]) => Self::Send { account },
+            ("GET", ["Messages"]) => Self::List { account },
+            ("GET", ["Messages", sid]) => Self::Fetch {
+                account,
+                sid: (*sid).to_owned(),
+            },
+            ("GET", ["IncomingPhoneNumbers"]) => Self::Numbers { account },
+            ("GET", ["IncomingPhoneNumbers", sid]) => Self::Number {
+                account,
+                sid: (*sid).to_owned(),
+            },
+            ("POST", ["IncomingPhoneNumbers", sid]) => Self::ChangeNumber {
+                account,
+                sid: (*sid).to_owned(),
+            },
+            _ => Self::Unknown,
+        }
+    }
+
+    pub(crate) fn endpoint(&self) -> Endpoint {
+        match self {
+            Self::Account { .. } => Endpoint::TwilioAccount,
+            Self::Send { .. } => Endpoint::TwilioSend,
+            Self::List { .. } => Endpoint::TwilioList,
+            Self::Fetch { .. } => Endpoint::TwilioFetch,
+            Self::Numbers { .. } | Self::Number { .. } | Self::ChangeNumber { .. } => {
+                Endpoint::TwilioNumbers
+            }
+            Self::Unknown => Endpoint::TwilioApi,
+        }
+    }
+
+    fn account(&self) -> Option<&str> {
+        match self {
+            Self::Account { account }
+            | Self::Send { account }
+            | Self::List { account }
+            | Self::Fetch { account, .. }
+            | Self::Numbers { account }
+            | Self::Number { account, .. }
+            | Self::ChangeNumber { account, .. } => Some(account),
+            Self::Unknown => None,
+        }
+    }
+}
+
+/// The customer whom a request is about.
+pub(crate) fn customer_of(call: &Call) -> Option<String> {
+    value(&pairs(&call.body), "To")
+        .or_else(|| call.query("To"))
+        .map(str::to_owned)
+}
+
+/// Handles one request.
+pub(crate) async fn handle(world: &Arc<World>, call: Call) -> Handled {
+    let route = Route::of(&call.method, &call.path);
+    let by = auth::authenticate(&world.options, &call)?;
+    let account = route
+        .account()
+        .ok_or_else(|| refusal::not_found(&call.path))?;
+    if account != world.options.account_sid {
+        return Err(refusal::not_found(&call.path));
+    }
+    match &route {
+        Route::Account { .. } => {
+            auth::may_read_account(by).and_then(|()| account::resource(&world.options))
+        }
+        Route::Send { .. } => send::create(world, &call).await,
+        Route::List { .. } => list::list(world, &call),
+        Route::Fetch { sid, .. } => {
+            let state = world.state();
+            let message = state
+                .twilio
+                .message(sid)
+                .ok_or_else(|| refusal::not_found(&call.path))?;
+            Ok(json(StatusCode::OK, &message.resource()))
+        }
+        Route::Numbers { .. } => Ok(numbers::list(world, &call)),
+        Route::Number { sid, .. } => numbers::read(world, sid, &call),
+        Route::ChangeNumber { sid, .. } => numbers::change(world, sid, &call),
+        Route::Unknown => Err(refusal::not_found(&call.path)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn routes_are_read_from_method_and_path() {
+        let of = |method: &str, path: &str| {
+            Route::of(&method.parse().expect("a method"), path).endpoint()
+        };
+        let table = [
+            (
+                "POST",
+                "/2010-04-01/Accounts/AC1/Messages.json",
+                Endpoint::TwilioSend,
+            ),
+            (
+                "GET",
+                "/2010-04-01/Accounts/AC1/Messages.json",
+                Endpoint::TwilioList,
+            ),
+            (
+                "GET",
+                "/2010-04-01/Accounts/AC1/Messages/SM1.json",
+                Endpoint::TwilioFetch,
+            ),
+            (
+                "GET",
+                "/2010-04-01/Accounts/AC1.json",
+                Endpoint::TwilioAccount,
+            ),
+            (
+                "GET",
+                "/2010-04-01/Accounts/AC1/IncomingPhoneNumbers.json",
+                Endpoint::TwilioNumbers,
+            ),
+            (
+                "POST",
+                "/2010-04-01/Accounts/AC1/IncomingPhoneNumbers/PN1.json",
+                Endpoint::TwilioNumbers,
+            ),
+            (
+                "DELETE",
+                "/2010-04-01/Accounts/AC1/Messages/SM1.json",
+                Endpoint::TwilioApi,
+            ),
+            (
+                "POST",
+                "/2010-04-01/Accounts/AC1/Messages",
+                Endpoint::TwilioApi,
+            ),
+        ];
+        for (method, path, endpoint) in table {
+            assert_eq!(of(method, path), endpoint, "{method} {path}");
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Connection overrides: how long Twilio waits for a webhook and what it tries again, from the URL's fragment.
+//!
+//! Documented at <https://www.twilio.com/docs/usage/webhooks/webhooks-connection-overrides>. `ct`, `sni` and `e` (the
+//! connect timeout, the server name and the egress edge) are not modelled.
+
+use std::time::Duration;
+
+use crate::courier::Outcome;
+
+/// The rules for one webhook URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Overrides {
+    /// `rc`: 0 to 5.
+    pub(crate) retries: u32,
+    /// `rt`: for one try.
+    pub(crate) read: Duration,
+    /// `tt`: for all tries.
+    pub(crate) total: Duration,
+    on: RetryOn,
+}
+
+/// `rp`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct RetryOn {
+    connect: bool,
+    read: bool,
+    client_error: bool,
+    server_error: bool,
+}
+
+impl Overrides {
+    /// Reads the fragment of a webhook URL. What is malformed or out of range counts as not given.
+    pub(crate) fn of(url: &str, limit: Duration) -> Self {
+        let mut overrides = Self {
+            retries: 1,
+            read: limit,
+            total: limit,
+            on: RetryOn {
+                connect: true,
+                ..RetryOn::default()
+            },
+        };
+        let fragment = url.split_once('#').map_or("", |(_, fragment)| fragment);
+        for (key, value) in form_urlencoded::parse(fragment.as_bytes()) {
+            match (key.as_ref(), value.parse::<u64>()) {
+                ("rc", Ok(count @ 0..=5)) => overrides.retries = u32::try_from(count).unwrap_or(5),
+                ("rt", Ok(millis @ 100..=15_000)) => {
+                    overrides.read = Duration::from_millis(millis).min(limit)
+                }
+                ("tt", Ok(millis @ 100..=15_000)) => {
+                    overrides.total = Duration::from_millis(millis).min(limit)
+                }
+                ("rp", _) => overrides.on = RetryOn::of(&value),
+                _ => {}
+            }
+        }
+        overrides
+    }
+
+    /// Whether this outcome is tried again.
+    pub(crate) fn retries(&self, outcome: &Outcome) -> bool {
+        match outcome {
+            Outcome::Unreachable => self.on.connect,
+            Outcome::TimedOut => self.on.read,
+            Outcome::Answered {
+                status: 400..500, ..
+            } => self.on.client_error,
+            Outcome::Answered { status: 500.., .. } => self.on.server_error,
+            Outcome::Answered { .. } => false,
+        }
+    }
+}
+
+impl RetryOn {
+    fn of(list: &str) -> Self {
+        let mut on = Self::default();
+        for word in list.split(',') {
+            match word.trim() {
+                "ct" => on.connect = true,
+                "rt" => on.read = true,
+                "4xx" => on.client_error = true,
+                "5xx" => on.server_error = true,
+                "all" => {
+                    on = Self {
+                        connect: true,
+                        read: true,
+                        client_error: true,
+                        server_error: true,
+                    }
+                }
+                _ => {}
+            }
+        }
+        on
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(15);
+
+    fn answered(status: u16) -> Outcome {
+        Outcome::Answered {
+            status,
+            content_type: None,
+            body: bytes::Bytes::new(),
+        }
+    }
+
+    #[rstest]
+    #[case("https://h/p", Outcome::Unreachable, true)]
+    #[case("https://h/p", Outcome::TimedOut, false)]
+    #[case("https://h/p", answered(503), false)]
+    #[case("https://h/p#rc=3&rp=ct,rt,5xx", answered(503), true)]
+    #[case("https://h/p#rc=3&rp=ct,rt,5xx", answered(429), false)]
+    #[case("https://h/p#rp=4xx", answered(429), true)]
+    #[case("https://h/p#rp=4xx", Outcome::Unreachable, false)]
+    #[case("https://h/p#rp=all", Outcome::TimedOut, true)]
+    #[case("https://h/p#rp=all", answered(200), false)]
+    fn only_what_the_fragment_names_is_tried_again(
+        #[case] url: &str,
+        #[case] outcome: Outcome,
+        #[case] again: bool,
+    ) {
+        assert_eq!(Overrides::of(url, LIMIT).retries(&outcome), again);
+    }
+
+    #[rstest]
+    #[case("https://h/p", 1, 15_000, 15_000)]
+    #[case("https://h/p#rc=5&rt=4000&tt=9000", 5, 4_000, 9_000)]
+    #[case("https://h/p#rc=6&rt=99&tt=20000", 1, 15_000, 15_000)]
+    #[case("https://h/p#rc=zero", 1, 15_000, 15_000)]
+    fn limits_out_of_range_count_as_not_given(
+        #[case] url: &str,
+        #[case] retries: u32,
+        #[case] read: u64,
+        #[case] total: u64,
+    ) {
+        let overrides = Overrides::of(url, LIMIT);
+        let read_and_total = (Duration::from_millis(read), Duration::from_millis(total));
+        assert_eq!(
+            (overrides.retries, (overrides.read, overrides.total)),
+            (retries, read_and_total)
+        );
+    }
+}
