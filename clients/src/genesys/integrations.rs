@@ -143,3 +143,87 @@ impl Page {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use rstest::rstest;
+
+    use super::*;
+
+    fn integrations(names: &[&str]) -> Vec<OpenIntegration> {
+        let named = |(index, name): (usize, &&str)| OpenIntegration {
+            id: IntegrationId::new(format!("id-{index}")),
+            name: (*name).to_owned(),
+            webhook_url: None,
+            status: None,
+            create_status: None,
+        };
+        names.iter().enumerate().map(named).collect()
+    }
+
+    #[test]
+    fn the_exact_name_is_found() {
+        let all = integrations(&["acme-sms-old", "acme-sms", "ACME-SMS"]);
+        assert_eq!(
+            find_integration(&all, "acme-sms").unwrap().id.as_str(),
+            "id-1"
+        );
+    }
+
+    #[rstest]
+    #[case::typing_error(&["acme-sms", "zebra"], "acme-smss", &["acme-sms"])]
+    #[case::case_differs(&["Acme-SMS"], "acme-sms", &["Acme-SMS"])]
+    #[case::blank_at_the_end(&["acme-sms "], "acme-sms", &["acme-sms "])]
+    #[case::at_most_three_best_first(
+        &["acme-sms-4", "acme-sms1", "acme-sms-22", "acme-sms-333"], "acme-sms",
+        &["acme-sms1", "acme-sms-4", "acme-sms-22"])]
+    #[case::nothing_like_it(&["zebra"], "acme-sms", &[])]
+    #[case::none_at_all(&[], "acme-sms", &[])]
+    fn a_missing_name_names_the_nearest(
+        #[case] names: &[&str],
+        #[case] wanted: &str,
+        #[case] expected: &[&str],
+    ) {
+        let error = find_integration(&integrations(names), wanted).unwrap_err();
+        let IntegrationLookupError::NotFound { nearest, .. } = error else {
+            panic!("{error}");
+        };
+        assert_eq!(nearest, expected);
+    }
+
+    #[test]
+    fn several_of_one_name_are_all_named() {
+        let error =
+            find_integration(&integrations(&["a", "acme", "acme", "acme"]), "acme").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "3 Open Messaging integrations are named \"acme\"; rename all but one (ids: id-1, id-2, id-3)"
+        );
+    }
+
+    #[test]
+    fn the_error_asks_did_you_mean() {
+        let error = find_integration(&integrations(&["acme-sms"]), "acme-sm").unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "no Open Messaging integration is named \"acme-sm\"; did you mean \"acme-sms\"?"
+        );
+    }
+
+    #[rstest]
+    #[case::more_pages(r#"{"entities":[{"id":"a"}],"pageCount":2}"#, 1, true)]
+    #[case::last_page(r#"{"entities":[{"id":"a"}],"pageCount":2}"#, 2, false)]
+    #[case::by_link(r#"{"entities":[{"id":"a"}],"nextUri":"/x"}"#, 1, true)]
+    #[case::no_link(r#"{"entities":[{"id":"a"}]}"#, 1, false)]
+    #[case::empty_page(r#"{"entities":[],"pageCount":9}"#, 1, false)]
+    fn the_end_of_the_list_is_known(
+        #[case] page: &str,
+        #[case] number: u32,
+        #[case] expected: bool,
+    ) {
+        let page: Page = serde_json::from_str(page).unwrap();
+        assert_eq!(page.has_next(number), expected);
+    }
+}

@@ -125,3 +125,149 @@ fn content_types(root: &Object<'_>) -> Vec<String> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+
+    /// A captured text message, values replaced.
+    const TEXT: &str = r#"{"id":"d7d58935af65a45e5234ac77de017a0a",
+        "channel":{"id":"11111111-2222-3333-4444-555555555555","platform":"Open","type":"Private",
+        "to":{"id":"+15550001111","idType":"Opaque"},
+        "from":{"nickname":"acme","id":"11111111-2222-3333-4444-555555555555","idType":"Opaque"},
+        "time":"2026-01-02T03:06:00.427Z","messageId":"d7d58935af65a45e5234ac77de017a0a"},
+        "type":"Text","text":"Hi","originatingEntity":"Human","direction":"Outbound",
+        "conversationId":"5d0d331e-0000-0000-0000-000000000000"}"#;
+
+    fn current(body: &str) -> OutboundNotification {
+        parse_outbound(WireProfile::Current, body.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn a_captured_text_is_read_in_full() {
+        let expected = OutboundNotification {
+            id: Some("d7d58935af65a45e5234ac77de017a0a".to_owned()),
+            channel_id: Some("11111111-2222-3333-4444-555555555555".to_owned()),
+            kind: "Text".to_owned(),
+            direction: Some("Outbound".to_owned()),
+            customer: Some("+15550001111".to_owned()),
+            text: Some("Hi".to_owned()),
+            time: Some("2026-01-02T03:06:00.427Z".parse().unwrap()),
+            content: Vec::new(),
+            conversation_id: Some("5d0d331e-0000-0000-0000-000000000000".to_owned()),
+            originating_entity: Some("Human".to_owned()),
+        };
+        assert_eq!(current(TEXT), expected);
+    }
+
+    #[test]
+    fn debug_shows_neither_the_customer_nor_the_text() {
+        let shown = format!("{:?}", current(TEXT));
+        assert!(!shown.contains("5550001"), "{shown}");
+        assert!(!shown.contains("Hi"), "{shown}");
+    }
+
+    #[rstest]
+    #[case::attachment(r#"{"type":"Text","content":[{"contentType":"Attachment","attachment":{}}]}"#, "Text", &["Attachment"])]
+    #[case::quick_replies(
+        r#"{"type":"Structured","content":[{"contentType":"QuickReply"},{"contentType":"QuickReply"}]}"#,
+        "Structured", &["QuickReply", "QuickReply"])]
+    #[case::typing(r#"{"type":"Event","events":[{"eventType":"Typing"}],"channel":{}}"#, "Event", &[])]
+    #[case::receipt(r#"{"type":"Receipt","status":"Published"}"#, "Receipt", &[])]
+    #[case::invented_later(r#"{"type":"Hologram","content":[{"contentType":"Beam"}]}"#, "Hologram", &["Beam"])]
+    #[case::odd_items(r#"{"type":"Structured","content":[7,null,{},{"contentType":8}]}"#, "Structured",
+        &["Unknown", "Unknown", "Unknown", "Unknown"])]
+    #[case::no_kind_but_text(r#"{"text":"hi"}"#, "Text", &[])]
+    #[case::nothing_at_all("{}", "Unknown", &[])]
+    fn kinds_and_contents_are_kept_as_they_are(
+        #[case] body: &str,
+        #[case] kind: &str,
+        #[case] content: &[&str],
+    ) {
+        let notification = current(body);
+        assert_eq!(notification.kind, kind);
+        assert_eq!(notification.content, content);
+    }
+
+    #[rstest]
+    #[case::text_of_another_type(r#"{"id":"a","text":7}"#)]
+    #[case::channel_of_another_type(r#"{"id":"a","channel":[1,2]}"#)]
+    #[case::time_that_is_none(r#"{"id":"a","channel":{"time":"soon"}}"#)]
+    #[case::lone_surrogate(r#"{"id":"a","text":"\ud800"}"#)]
+    #[case::last_of_two(r#"{"id":"b","id":"a"}"#)]
+    #[case::null(r#"{"id":"a","text":null,"content":null,"channel":null,"type":null}"#)]
+    fn an_odd_field_spoils_no_other(#[case] body: &str) {
+        let notification = current(body);
+        assert_eq!(notification.id.as_deref(), Some("a"));
+        assert_eq!(notification.text, None);
+        assert_eq!(notification.time, None);
+    }
+
+    #[test]
+    fn deep_nesting_in_an_unknown_field_is_passed_over() {
+        let deep = format!(
+            r#"{{"x":{}{},"text":"hi"}}"#,
+            "[".repeat(5000),
+            "]".repeat(5000)
+        );
+        assert_eq!(current(&deep).text.as_deref(), Some("hi"));
+    }
+
+    #[rstest]
+    #[case::guide(WireProfile::Guide, Some("+15550003333"))]
+    #[case::current(WireProfile::Current, Some("+15550001111"))]
+    fn the_recipient_is_where_the_profile_has_it(
+        #[case] profile: WireProfile,
+        #[case] customer: Option<&str>,
+    ) {
+        let body =
+            br#"{"recipientId":"+15550003333","text":"hi","channel":{"to":{"id":"+15550001111"}}}"#;
+        let notification = parse_outbound(profile, body).unwrap();
+        assert_eq!(notification.customer.as_deref(), customer);
+        assert_eq!(notification.kind, "Text");
+    }
+
+    #[test]
+    fn the_guides_two_fields_are_enough() {
+        let body = br#"{"recipientId":"+15550003333","text":"hi"}"#;
+        let notification = parse_outbound(WireProfile::Guide, body).unwrap();
+        let expected = OutboundNotification {
+            kind: "Text".to_owned(),
+            customer: Some("+15550003333".to_owned()),
+            text: Some("hi".to_owned()),
+            ..OutboundNotification::default()
+        };
+        assert_eq!(notification, expected);
+    }
+
+    #[rstest]
+    #[case::empty(b"")]
+    #[case::a_list(b"[]")]
+    #[case::a_string(b"\"x\"")]
+    #[case::null(b"null")]
+    #[case::cut_off(b"{\"id\":")]
+    #[case::trailing(b"{} x")]
+    #[case::form(b"a=1&b=2")]
+    #[case::not_utf8(b"{\"\xff\":1}")]
+    fn only_what_is_no_json_object_is_refused(#[case] body: &[u8]) {
+        for profile in [WireProfile::Current, WireProfile::Guide] {
+            assert_eq!(
+                parse_outbound(profile, body),
+                Err(WebhookError::NotAJsonObject)
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_makes_parsing_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = parse_outbound(WireProfile::Current, &body);
+            let _ = parse_outbound(WireProfile::Guide, &body);
+        }
+    }
+}

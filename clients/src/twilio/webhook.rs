@@ -206,3 +206,142 @@ fn message_sid(form: &FormFields) -> Result<MessageSid, WebhookError> {
         .map(MessageSid::new)
         .ok_or(WebhookError::MissingField("MessageSid"))
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use proptest::prelude::*;
+    use rstest::rstest;
+
+    use super::*;
+
+    const SMS: &str = "MessageSid=SM1&SmsSid=SM1&AccountSid=AC1&From=%2B14155550100&To=%2B14155550199\
+        &Body=hi+there%21&NumMedia=0&NumSegments=1&SmsStatus=received&ApiVersion=2010-04-01";
+    const MMS: &str = "MessageSid=MM1&AccountSid=AC1&From=%2B14155550100&To=%2B14155550199&Body=&NumMedia=2\
+        &MediaUrl0=https%3A%2F%2Fapi.twilio.com%2Fm%2F0&MediaContentType0=image%2Fjpeg\
+        &MediaUrl1=https%3A%2F%2Fapi.twilio.com%2Fm%2F1";
+    const WHATSAPP: &str = "MessageSid=SM2&AccountSid=AC1&From=whatsapp%3A%2B447900000000&To=whatsapp%3A%2B14155550199\
+        &Body=Yes&ProfileName=Ann&WaId=447900000000&OptOutType=STOP&MessagingServiceSid=MG1&Brand=new";
+
+    fn inbound(form: &str) -> Result<InboundSms, WebhookError> {
+        parse_inbound(&FormFields::parse(form.as_bytes()))
+    }
+
+    #[test]
+    fn a_text_is_read() {
+        let sms = inbound(SMS).unwrap();
+        assert_eq!(sms.message_sid, MessageSid::new("SM1"));
+        assert_eq!(sms.account_sid, AccountSid::new("AC1"));
+        assert_eq!(
+            (sms.from.as_str(), sms.to.as_str()),
+            ("+14155550100", "+14155550199")
+        );
+        assert_eq!(sms.body, "hi there!");
+        assert_eq!(
+            (sms.media.len(), sms.profile_name, sms.opt_out_type),
+            (0, None, None)
+        );
+    }
+
+    #[test]
+    fn attachments_are_read_and_the_body_may_be_empty() {
+        let sms = inbound(MMS).unwrap();
+        assert_eq!(sms.body, "");
+        assert_eq!(sms.media.len(), 2);
+        assert_eq!(sms.media[0].content_type.as_deref(), Some("image/jpeg"));
+        assert_eq!(sms.media[1].url, "https://api.twilio.com/m/1");
+    }
+
+    #[test]
+    fn names_services_and_opt_outs_are_read_and_new_fields_passed_over() {
+        let sms = inbound(WHATSAPP).unwrap();
+        assert_eq!(sms.from, "whatsapp:+447900000000");
+        assert_eq!(sms.profile_name.as_deref(), Some("Ann"));
+        assert_eq!(sms.opt_out_type.as_deref(), Some("STOP"));
+        assert_eq!(sms.messaging_service_sid.as_deref(), Some("MG1"));
+    }
+
+    #[rstest]
+    #[case::no_sid("AccountSid=AC1&From=a&To=b&Body=c", "MessageSid")]
+    #[case::empty_sid("MessageSid=&AccountSid=AC1&From=a&To=b", "MessageSid")]
+    #[case::no_account("MessageSid=SM1&From=a&To=b", "AccountSid")]
+    #[case::no_sender("MessageSid=SM1&AccountSid=AC1&To=b", "From")]
+    #[case::no_recipient("MessageSid=SM1&AccountSid=AC1&From=a", "To")]
+    #[case::nothing("", "MessageSid")]
+    fn a_form_without_its_essentials_is_refused_by_name(
+        #[case] form: &str,
+        #[case] field: &'static str,
+    ) {
+        assert_eq!(inbound(form), Err(WebhookError::MissingField(field)));
+    }
+
+    #[test]
+    fn at_most_ten_attachments_are_read() {
+        let many: String = (0..50).map(|n| format!("&MediaUrl{n}=u")).collect();
+        assert_eq!(inbound(&format!("{SMS}{many}")).unwrap().media.len(), 10);
+    }
+
+    #[rstest]
+    #[case::delivered(
+        "MessageSid=SM1&AccountSid=AC1&MessageStatus=delivered&To=%2B1",
+        MessageStatus::Delivered,
+        None
+    )]
+    #[case::failed(
+        "MessageSid=SM1&AccountSid=AC1&MessageStatus=failed&ErrorCode=30007",
+        MessageStatus::Failed,
+        Some(30007)
+    )]
+    #[case::odd_code(
+        "MessageSid=SM1&AccountSid=AC1&MessageStatus=failed&ErrorCode=x",
+        MessageStatus::Failed,
+        None
+    )]
+    #[case::old_names("SmsSid=SM1&AccountSid=AC1&SmsStatus=sent", MessageStatus::Sent, None)]
+    #[case::new_word("MessageSid=SM1&AccountSid=AC1&MessageStatus=teleported", MessageStatus::Unknown("teleported".to_owned()), None)]
+    fn a_status_is_read(
+        #[case] form: &str,
+        #[case] status: MessageStatus,
+        #[case] error_code: Option<u32>,
+    ) {
+        let callback = parse_status(&FormFields::parse(form.as_bytes())).unwrap();
+        assert_eq!(callback.message_sid, MessageSid::new("SM1"));
+        assert_eq!(callback.status, status);
+        assert_eq!(callback.error_code, error_code);
+    }
+
+    #[test]
+    fn a_status_without_a_status_is_refused() {
+        let form = FormFields::parse(b"MessageSid=SM1&AccountSid=AC1");
+        assert_eq!(
+            parse_status(&form),
+            Err(WebhookError::MissingField("MessageStatus"))
+        );
+    }
+
+    #[test]
+    fn debug_shows_neither_numbers_nor_texts() {
+        let form = FormFields::parse(SMS.as_bytes());
+        let callback = FormFields::parse(
+            b"MessageSid=SM1&AccountSid=AC1&MessageStatus=sent&To=%2B14155550100",
+        );
+        let shown = format!(
+            "{form:?} {:?} {:?}",
+            parse_inbound(&form).unwrap(),
+            parse_status(&callback).unwrap()
+        );
+        for secret in ["415555", "hi there"] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_body_makes_parsing_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
+            let form = FormFields::parse(&body);
+            let _ = parse_inbound(&form);
+            let _ = parse_status(&form);
+        }
+    }
+}
