@@ -34,7 +34,8 @@ pub(crate) fn messaging_bridge() -> String {
          ## Regions\n\n\
          `spec.genesys.region` is one of these spellings, or a domain that ends in `.pure.cloud`,\n\
          `.us-gov-pure.cloud` or `.eusc-pure.cloud` (Genesys Cloud opens new regions there). The bridge calls\n\
-         `login.<domain>` and `api.<domain>`.\n\n{}",
+         `login.<domain>` and `api.<domain>`. `us-east-2` is the FedRAMP region, `eusc-de-east-1` the European\n\
+         sovereign one.\n\n{}",
         openapi_schema()["description"].as_str().unwrap_or_default(),
         include_str!("../examples/minimal.yaml"),
         include_str!("../examples/full.yaml"),

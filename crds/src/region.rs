@@ -255,16 +255,17 @@ pub(crate) fn known_rule() -> Rule {
         .collect();
     let label = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
     let aws: Vec<&str> = REGIONS.iter().map(|region| region.aws).collect();
-    Rule::new(format!(
+    let rule = format!(
         "{IS_URL} || {IS_HOST} || self in [{}] || self.matches('^{label}([.]{label})*({})$')",
         listed.join(", "),
         suffixes.join("|"),
-    ))
-    .message(format!(
-        "unknown region: write the org's AWS region ({}), its domain (mypurecloud.com, usw2.pure.cloud) or the code in \
-         its domain (usw2)",
+    );
+    let fix = format!(
+        "unknown region: write the org's AWS region ({}), its domain (mypurecloud.com, usw2.pure.cloud) or the code \
+         in its domain (usw2)",
         aws.join(", ")
-    ).as_str())
+    );
+    Rule::new(rule).message(fix.as_str())
 }
 
 const IS_URL: &str = "self.contains('/') || self.contains(':')";
