@@ -11,6 +11,10 @@
     clippy::duplicated_attributes,
     reason = "each printer column states its type, and most are strings"
 )]
+#![expect(
+    rustdoc::bare_urls,
+    reason = "the descriptions are read in `kubectl explain`, where `<` and `>` would be noise"
+)]
 
 use std::fmt;
 
