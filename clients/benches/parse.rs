@@ -1,10 +1,5 @@
 //! What it costs to read a webhook: Twilio's form and Genesys' JSON.
 
-#![expect(
-    missing_docs,
-    reason = "criterion's macros generate undocumented items"
-)]
-
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};

@@ -1,10 +1,5 @@
 //! What it costs to believe a webhook: both platforms' signatures, with one and with several secrets.
 
-#![expect(
-    missing_docs,
-    reason = "criterion's macros generate undocumented items"
-)]
-
 use std::hint::black_box;
 
 use criterion::{Criterion, criterion_group, criterion_main};

@@ -56,8 +56,8 @@ struct ErrorBody {
     context_id: Option<String>,
     limit: Option<Limit>,
     error: Option<String>,
-    #[serde(alias = "error_description")]
     description: Option<String>,
+    error_description: Option<String>,
 }
 
 #[derive(Default, Deserialize)]
@@ -93,7 +93,11 @@ pub(crate) fn refused(operation: Operation, answer: &Answer) -> ApiError {
     let body: ErrorBody = serde_json::from_slice(&answer.body).unwrap_or_default();
     let code = body.code.or(body.error);
     let kind = kind(operation, answer, code.as_deref());
-    let mut message = body.message.or(body.description).unwrap_or_default();
+    let mut message = body
+        .message
+        .or(body.description)
+        .or(body.error_description)
+        .unwrap_or_default();
     if let Some(key) = body.limit.and_then(|limit| limit.key) {
         message.push_str(" (limit ");
         message.push_str(&key);
@@ -201,7 +205,8 @@ mod tests {
         #[case] status: u16,
         #[case] expected: ErrorKind,
     ) {
-        let body = r#"{"error":"invalid_client","description":"client not found"}"#;
+        // Genesys repeats the words under the standard's name.
+        let body = r#"{"error":"invalid_client","description":"client not found","error_description":"client not found"}"#;
         let error = refused(Operation::GetToken, &answer(status, body));
         assert_eq!(error.kind, expected);
         assert_eq!(error.code.as_deref(), Some("invalid_client"));

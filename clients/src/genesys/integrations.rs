@@ -106,7 +106,8 @@ fn list(ids: &[IntegrationId]) -> String {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Page {
     entities: Vec<Entity>,
-    page_count: Option<u32>,
+    #[serde(rename = "pageCount")]
+    count: Option<u32>,
     next_uri: Option<String>,
 }
 
@@ -127,7 +128,7 @@ impl Page {
         if self.entities.is_empty() {
             return false;
         }
-        match self.page_count {
+        match self.count {
             Some(count) => number < count,
             None => self.next_uri.is_some(),
         }
@@ -153,14 +154,14 @@ mod tests {
     use super::*;
 
     fn integrations(names: &[&str]) -> Vec<OpenIntegration> {
-        let named = |(index, name): (usize, &&str)| OpenIntegration {
+        let integration = |(index, name): (usize, &&str)| OpenIntegration {
             id: IntegrationId::new(format!("id-{index}")),
             name: (*name).to_owned(),
             webhook_url: None,
             status: None,
             create_status: None,
         };
-        names.iter().enumerate().map(named).collect()
+        names.iter().enumerate().map(integration).collect()
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::error::{ApiError, BlockedCause, ErrorKind};
 use crate::http::{endpoint, exchange};
 
 /// A token is renewed when less than this remains, or less than a tenth of its life if that is shorter.
-const RENEW_AHEAD: Duration = Duration::from_secs(300);
+const RENEW_AHEAD: Duration = Duration::from_mins(5);
 /// After a failed renewal the valid token is used this long before the next try.
 const RENEW_RETRY: Duration = Duration::from_secs(10);
 
@@ -372,7 +372,7 @@ mod tests {
         };
         assert_eq!(word(&state.decide(failed_at)), "use");
         assert_eq!(word(&state.decide(failed_at + RENEW_RETRY)), "renew");
-        let expired = start + Duration::from_secs(300);
+        let expired = start + Duration::from_mins(5);
         assert_eq!(word(&state.decide(expired)), "fetch");
     }
 

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
+use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 use url::Url;
 
@@ -178,12 +179,12 @@ fn number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<u32>, D::
     enum Written {
         Number(u32),
         Text(String),
-        Nothing(()),
+        Other(IgnoredAny),
     }
     Ok(match Written::deserialize(deserializer)? {
         Written::Number(number) => Some(number),
         Written::Text(text) => text.parse().ok(),
-        Written::Nothing(()) => None,
+        Written::Other(IgnoredAny) => None,
     })
 }
 
@@ -218,9 +219,10 @@ mod tests {
 
     #[test]
     fn only_the_sid_is_required() {
-        let message: Message =
-            serde_json::from_value(json!({ "sid": "SM1", "status": null, "error_code": 30007 }))
-                .unwrap();
+        let message: Message = serde_json::from_value(
+            json!({ "sid": "SM1", "status": null, "error_code": 30007, "num_segments": -1.5 }),
+        )
+        .unwrap();
         assert_eq!(message.error_code, Some(30007));
         assert_eq!(message.date_created, None);
         assert!(serde_json::from_value::<Message>(json!({ "status": "queued" })).is_err());

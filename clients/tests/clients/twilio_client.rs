@@ -1,11 +1,8 @@
 //! The Twilio client over real HTTP: what is sent, what a lost answer means, credentials, lists, the number.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
-
 use std::time::Duration;
 
+use crate::support::{Platform, http, raw, reply, reply_with};
 use messaging_bridge_clients::twilio::{
     AccountSid, AccountStatus, FormFields, MessageFilter, NewMessage, TwilioClient,
     TwilioCredentials, api_base,
@@ -14,7 +11,6 @@ use messaging_bridge_clients::{BlockedCause, ErrorKind};
 use rstest::rstest;
 use secrecy::SecretString;
 use serde_json::json;
-use support::{Platform, http, raw, reply, reply_with};
 use tokio::time;
 use url::Url;
 
@@ -57,7 +53,7 @@ fn message() -> NewMessage {
         status_callback: "https://bridge.example/acme/twilio/status/42"
             .parse()
             .unwrap(),
-        validity: Duration::from_secs(14_400),
+        validity: Duration::from_hours(4),
     }
 }
 
@@ -75,7 +71,7 @@ async fn a_message_is_posted_as_a_form_with_basic_auth() {
         ("POST", MESSAGES)
     );
     assert_eq!(seen[0].header("authorization"), TOKEN);
-    assert_eq!(seen[0].header("user-agent"), support::USER_AGENT);
+    assert_eq!(seen[0].header("user-agent"), crate::support::USER_AGENT);
     let form = FormFields::parse(&seen[0].body);
     let expected = [
         ("To", "+15551230000"),

@@ -1,14 +1,10 @@
 //! The HTTP client itself: further roots, limits of bodies.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
-
 use std::path::Path;
 
+use crate::support::{Platform, http, reply};
 use messaging_bridge_clients::http::{BodyError, HttpError, client_with_roots, read_body};
 use rstest::rstest;
-use support::{Platform, http, reply};
 
 #[test]
 fn a_missing_file_of_roots_is_named() {
@@ -55,7 +51,7 @@ async fn a_body_is_read_up_to_its_limit(#[case] length: usize, #[case] fits: boo
 
 #[tokio::test]
 async fn a_body_of_unknown_length_is_bounded_too() {
-    let base = support::raw(
+    let base = crate::support::raw(
         b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nb\r\nhello world\r\n0\r\n\r\n",
     )
     .await;

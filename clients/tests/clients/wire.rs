@@ -1,7 +1,5 @@
 //! Golden JSON of every body that we send, in both wire profiles, and of what we read from the outbound webhook.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
 use std::collections::BTreeMap;
 
 use messaging_bridge_clients::genesys::wire::{current, guide};

@@ -1,12 +1,9 @@
 //! The Genesys client over real HTTP: calls, wire profiles, receipts, integrations, limits. Tokens have their own file.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
-
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::support::{Platform, Seen, http, reply, reply_with};
 use axum::response::Response;
 use messaging_bridge_clients::genesys::{
     ClientCredentials, Customer, EventKind, GenesysClient, GenesysHosts, GenesysMessageId, IdType,
@@ -17,7 +14,6 @@ use messaging_bridge_clients::{BlockedCause, ErrorKind};
 use rstest::rstest;
 use secrecy::SecretString;
 use serde_json::{Value, json};
-use support::{Platform, Seen, http, reply, reply_with};
 
 const TOKEN: &str = r#"{"access_token":"t0ken","expires_in":86400,"token_type":"bearer"}"#;
 
@@ -96,7 +92,7 @@ async fn a_message_goes_to_the_integrations_endpoint_with_the_token() {
     );
     assert_eq!(seen[1].header("authorization"), "Bearer t0ken");
     assert_eq!(seen[1].header("content-type"), "application/json");
-    assert_eq!(seen[1].header("user-agent"), support::USER_AGENT);
+    assert_eq!(seen[1].header("user-agent"), crate::support::USER_AGENT);
     let body: Value = serde_json::from_slice(&seen[1].body).unwrap();
     assert_eq!(body["channel"]["from"]["id"], "+15551230000");
 }

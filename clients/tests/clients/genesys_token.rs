@@ -1,20 +1,16 @@
 //! The life of a Genesys token, over real HTTP: one flight, renewal ahead of time, refusals, rotation.
 
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
-
-mod support;
-
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use crate::support::{Platform, http, reply};
 use axum::response::Response;
 use messaging_bridge_clients::genesys::{
     ClientCredentials, GenesysClient, GenesysHosts, WireProfile,
 };
 use messaging_bridge_clients::{BlockedCause, ErrorKind};
 use secrecy::SecretString;
-use support::{Platform, http, reply};
 use tokio::task::JoinSet;
 use tokio::time;
 
