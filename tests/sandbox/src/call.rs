@@ -18,7 +18,7 @@ pub(crate) struct Call {
 
 /// A request that was refused, and why: the log keeps the reason.
 pub(crate) struct Refusal {
-    pub(crate) response: Response,
+    pub(crate) response: Box<Response>,
     pub(crate) why: String,
 }
 

@@ -151,13 +151,17 @@ pub(crate) struct Plan {
     pub(crate) latency: Duration,
     pub(crate) instead: Option<Instead>,
     pub(crate) lost: Option<Lost>,
-    pub(crate) tokens_die: bool,
     pub(crate) token_life: Option<Duration>,
-    pub(crate) duplicated: bool,
-    pub(crate) reordered: bool,
-    pub(crate) before_answer: bool,
-    pub(crate) held: bool,
     pub(crate) final_status: Option<(FinalStatus, Option<u32>)>,
+    /// The effects without parameters.
+    plain: Vec<Effect>,
+}
+
+impl Plan {
+    /// Whether this effect, one without parameters, applies.
+    pub(crate) fn says(&self, effect: &Effect) -> bool {
+        self.plain.contains(effect)
+    }
 }
 
 /// What happens instead of the work.
@@ -398,12 +402,14 @@ impl Effect {
                 plan.lost
                     .get_or_insert(status.map_or(Lost::Cut, Lost::Status));
             }
-            Self::TokensDie => plan.tokens_die = true,
             Self::ShortTokens { seconds } => plan.token_life = Some(Duration::from_secs(*seconds)),
-            Self::Duplicated => plan.duplicated = true,
-            Self::Reordered => plan.reordered = true,
-            Self::BeforeAnswer => plan.before_answer = true,
-            Self::Held => plan.held = true,
+            Self::TokensDie
+            | Self::Duplicated
+            | Self::Reordered
+            | Self::BeforeAnswer
+            | Self::Held => {
+                plan.plain.push(self.clone());
+            }
             Self::FinalStatus { status, error_code } => {
                 plan.final_status.get_or_insert((*status, *error_code));
             }

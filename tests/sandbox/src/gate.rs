@@ -9,7 +9,7 @@ use http::{HeaderValue, Method, StatusCode};
 
 use crate::call::{Call, Handled, Refusal, pairs};
 use crate::connection::Connection;
-use crate::faults::{Endpoint, Instead, Lost};
+use crate::faults::{Effect, Endpoint, Instead, Lost};
 use crate::log::Platform;
 use crate::world::World;
 use crate::{genesys, twilio};
@@ -68,7 +68,7 @@ struct Gate {
 impl Gate {
     async fn serve(&self, world: &Arc<World>, call: Call) -> Response {
         tokio::time::sleep(call.plan.latency).await;
-        if call.plan.tokens_die {
+        if call.plan.says(&Effect::TokensDie) {
             world.state().genesys.kill_tokens();
         }
         let lost = call.plan.lost;
@@ -82,7 +82,7 @@ impl Gate {
         };
         let response = handled.unwrap_or_else(|Refusal { response, why }| {
             world.reject(what, response.status().as_u16(), why);
-            response
+            *response
         });
         self.answer(world, response, lost)
     }

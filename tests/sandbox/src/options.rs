@@ -189,6 +189,9 @@ pub enum SandboxError {
     /// The listener could not tell its own address.
     #[error("the listener has no local address")]
     Listener(#[source] std::io::Error),
+    /// The listener's address makes no URL.
+    #[error("the listener's address makes no URL")]
+    Address(#[source] url::ParseError),
     /// The HTTP client could not be made.
     #[error("the HTTP client for webhooks could not be made")]
     Client(#[source] reqwest::Error),
@@ -220,11 +223,11 @@ mod tests {
             ("customer", |o| o.customer = "+0555".into()),
             ("same", |o| o.customer = o.number.clone()),
             ("secret", |o| {
-                o.integration.webhook_secret = "fifteen-letters".into()
+                o.integration.webhook_secret = "fifteen-letters".into();
             }),
             ("time scale", |o| o.time_scale = f64::NAN),
             ("public URL", |o| {
-                o.public_url = Url::parse("https://a.example/x?y=1").expect("valid")
+                o.public_url = Url::parse("https://a.example/x?y=1").expect("valid");
             }),
         ];
         for (what, change) in table {

@@ -33,7 +33,7 @@ impl Sandbox {
     pub async fn start(options: Options, listener: TcpListener) -> Result<Self, SandboxError> {
         options.check()?;
         let address = listener.local_addr().map_err(SandboxError::Listener)?;
-        let url = Url::parse(&format!("http://{address}")).expect("a socket address makes a URL");
+        let url = Url::parse(&format!("http://{address}")).map_err(SandboxError::Address)?;
         let world = World::new(options, url)?;
         let service =
             control::router(Arc::clone(&world)).into_make_service_with_connect_info::<Connection>();
@@ -91,10 +91,6 @@ impl Sandbox {
     }
 
     /// Posts any body to the integration's webhook, signed, and waits for what becomes of it, retries included.
-    #[expect(
-        clippy::needless_pass_by_value,
-        reason = "callers build the body for this call"
-    )]
     pub async fn agent_sends_raw(&self, body: Value) -> WebhookOutcome {
         genesys::agent_sends_raw(&self.world, &body).await
     }

@@ -40,7 +40,7 @@ pub(crate) fn message(world: &Arc<World>, integration: &str, call: &Call) -> Han
     let (id, conversation) = accept(world, inbound);
     let mut answer = json!({
         "id": id,
-        "channel": of_channel(integration, channel, json!({"id": integration}), channel["from"].clone()),
+        "channel": of_channel(integration, channel, &json!({"id": integration}), &channel["from"]),
         "type": "Text",
         "text": body["text"],
         "metadata": body["metadata"],
@@ -93,7 +93,7 @@ pub(crate) fn event(world: &Arc<World>, integration: &str, call: &Call) -> Handl
         StatusCode::OK,
         &json!({
             "id": ids::hex32(),
-            "channel": of_channel(integration, channel, json!({"id": integration}), channel["from"].clone()),
+            "channel": of_channel(integration, channel, &json!({"id": integration}), &channel["from"]),
             "type": "Event",
             "events": body["events"],
         }),
@@ -119,7 +119,7 @@ pub(crate) fn receipt(world: &Arc<World>, integration: &str, call: &Call) -> Han
     let channel = &body["channel"];
     let mut answer = json!({
         "id": seen.message_id,
-        "channel": of_channel(integration, channel, channel["to"].clone(), json!({"id": integration, "idType": "Opaque"})),
+        "channel": of_channel(integration, channel, &channel["to"], &json!({"id": integration, "idType": "Opaque"})),
         "type": "Receipt",
         "direction": "Inbound",
         "status": body["status"],
@@ -189,7 +189,7 @@ pub(crate) fn read(
 }
 
 /// `OpenMessagingChannel`, of an answer.
-fn of_channel(integration: &str, given: &Value, to: Value, from: Value) -> Value {
+fn of_channel(integration: &str, given: &Value, to: &Value, from: &Value) -> Value {
     json!({
         "id": integration,
         "platform": "Open",

@@ -88,7 +88,10 @@ pub(crate) fn change(world: &World, id: &str, call: &Call) -> Handled {
         .iter_mut()
         .find(|integration| integration.id == id)
         .ok_or_else(|| not_found(&format!("integration {id}")))?;
-    integration.name = body["name"].as_str().unwrap_or_default().to_owned();
+    body["name"]
+        .as_str()
+        .unwrap_or_default()
+        .clone_into(&mut integration.name);
     if let Some(url) = url {
         url.clone_into(&mut integration.webhook_url);
     }

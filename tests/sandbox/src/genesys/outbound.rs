@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::organisation::Integration;
 use super::signature;
 use crate::courier::{Outcome, Parcel};
-use crate::faults::Endpoint;
+use crate::faults::{Effect, Endpoint};
 use crate::ids;
 use crate::log::{Answer, Platform, WebhookAttempt};
 use crate::options::Profile;
@@ -137,14 +137,18 @@ impl Job {
     async fn run(self, turn: Option<Turn>) -> WebhookOutcome {
         let plan = self.world.plan(Endpoint::GenesysWebhook, Some(&self.to));
         tokio::time::sleep(plan.latency).await;
-        if plan.held {
+        if plan.says(&Effect::Held) {
             self.world
                 .released(Endpoint::GenesysWebhook, &self.to)
                 .await;
         }
-        let turn = if plan.reordered { None } else { turn };
+        let turn = if plan.says(&Effect::Reordered) {
+            None
+        } else {
+            turn
+        };
         let outcome = self.deliver(turn).await;
-        if plan.duplicated {
+        if plan.says(&Effect::Duplicated) {
             self.world.pause(DUPLICATE_AFTER).await;
             self.attempt(outcome.attempts + 1).await;
         }

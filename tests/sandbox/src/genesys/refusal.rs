@@ -10,7 +10,7 @@ use crate::ids;
 /// A refusal with Genesys' code and sentence.
 pub(crate) fn refuse(status: StatusCode, code: &str, message: &str) -> Refusal {
     Refusal {
-        response: body(status, code, message),
+        response: Box::new(body(status, code, message)),
         why: format!("{code}: {message}"),
     }
 }
@@ -50,7 +50,10 @@ pub(crate) fn too_many_requests(seconds: u64) -> Refusal {
 /// `{"error", "description"}`, of the token endpoint.
 pub(crate) fn oauth(status: StatusCode, error: &str, description: &str) -> Refusal {
     Refusal {
-        response: call::json(status, &json!({"error": error, "description": description})),
+        response: Box::new(call::json(
+            status,
+            &json!({"error": error, "description": description}),
+        )),
         why: format!("{error}: {description}"),
     }
 }

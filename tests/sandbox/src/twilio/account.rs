@@ -2,12 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
+use axum::response::Response;
 use http::StatusCode;
 use serde_json::json;
 
 use super::message::Message;
 use super::numbers::PhoneNumber;
-use crate::call::{self, Handled};
+use crate::call;
 use crate::options::Options;
 
 /// The account's state.
@@ -49,9 +50,9 @@ impl Account {
 }
 
 /// `GET /Accounts/{sid}.json`. The real resource holds the auth token; this one does not.
-pub(crate) fn resource(options: &Options) -> Handled {
+pub(crate) fn resource(options: &Options) -> Response {
     let sid = &options.account_sid;
-    Ok(call::json(
+    call::json(
         StatusCode::OK,
         &json!({
             "sid": sid,
@@ -64,5 +65,5 @@ pub(crate) fn resource(options: &Options) -> Handled {
             "uri": format!("{}{sid}.json", super::ACCOUNTS),
             "subresource_uris": {},
         }),
-    ))
+    )
 }

@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use super::inbound::bubble;
 use super::message::Status;
 use super::webhook::{self, Try};
-use crate::faults::{Endpoint, FinalStatus, Plan};
+use crate::faults::{Effect, Endpoint, FinalStatus, Plan};
 use crate::log::{CallbackAttempt, Platform};
 use crate::world::World;
 
@@ -72,7 +72,7 @@ impl Journey {
             .plan
             .final_status
             .unwrap_or((FinalStatus::Delivered, None));
-        if !self.plan.before_answer {
+        if !self.plan.says(&Effect::BeforeAnswer) {
             self.world.pause(UNTIL_SENT).await;
         }
         let last = match end {
@@ -86,7 +86,7 @@ impl Journey {
             FinalStatus::Undelivered => Some(Status::Undelivered),
         };
         self.becomes(Status::Sent, None);
-        if !self.plan.reordered {
+        if !self.plan.says(&Effect::Reordered) {
             self.call_back(Status::Sent, None).await;
         }
         if let Some(last) = last {
@@ -94,7 +94,7 @@ impl Journey {
             self.becomes(last, error_code);
             self.call_back(last, error_code).await;
         }
-        if self.plan.reordered {
+        if self.plan.says(&Effect::Reordered) {
             self.call_back(Status::Sent, None).await;
         }
     }
@@ -122,16 +122,20 @@ impl Journey {
             return;
         };
         tokio::time::sleep(self.plan.latency).await;
-        if self.plan.held {
+        if self.plan.says(&Effect::Held) {
             self.world
                 .released(Endpoint::TwilioCallback, &self.to)
                 .await;
         }
         let fields = self.fields(status, error_code);
-        let copies = if self.plan.duplicated { 2 } else { 1 };
+        let copies = if self.plan.says(&Effect::Duplicated) {
+            2
+        } else {
+            1
+        };
         for _ in 0..copies {
             webhook::post(&self.world, &url, &fields, |tried| {
-                self.record(status, error_code, tried)
+                self.record(status, error_code, tried);
             })
             .await;
         }

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use super::message::Message;
 use super::opt_out::Keyword;
 use super::webhook::{self, Try};
-use crate::faults::Endpoint;
+use crate::faults::{Effect, Endpoint};
 use crate::log::{Answer, Platform, WebhookAttempt};
 use crate::turns::Turn;
 use crate::view::{Bubble, BubbleState};
@@ -51,11 +51,11 @@ pub(crate) fn customer_sends(
     };
     world.spawn(async move {
         tokio::time::sleep(plan.latency).await;
-        if plan.held {
+        if plan.says(&Effect::Held) {
             job.world.released(Endpoint::TwilioWebhook, &job.from).await;
         }
-        job.deliver(turn, plan.reordered).await;
-        if plan.duplicated {
+        job.deliver(turn, plan.says(&Effect::Reordered)).await;
+        if plan.says(&Effect::Duplicated) {
             job.world.pause(DUPLICATE_AFTER).await;
             job.call().await;
         }

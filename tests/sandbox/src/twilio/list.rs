@@ -50,7 +50,7 @@ pub(crate) fn list(world: &World, call: &Call) -> Handled {
         .query("PageToken")
         .and_then(|token| token.strip_prefix("PA"))
     {
-        while let Some(message) = matching.next() {
+        for message in matching.by_ref() {
             if message.sid.ends_with(last) {
                 break;
             }

@@ -119,7 +119,7 @@ pub(crate) async fn handle(world: &Arc<World>, call: Call) -> Handled {
     }
     match &route {
         Route::Account { .. } => {
-            auth::may_read_account(by).and_then(|()| account::resource(&world.options))
+            auth::may_read_account(by).map(|()| account::resource(&world.options))
         }
         Route::Send { .. } => send::create(world, &call).await,
         Route::List { .. } => list::list(world, &call),

@@ -16,16 +16,16 @@ pub(crate) struct Overrides {
     pub(crate) read: Duration,
     /// `tt`: for all tries.
     pub(crate) total: Duration,
-    on: RetryOn,
+    on: Vec<Failure>,
 }
 
-/// `rp`
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct RetryOn {
-    connect: bool,
-    read: bool,
-    client_error: bool,
-    server_error: bool,
+/// What `rp` may name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Failure {
+    Connect,
+    Read,
+    ClientError,
+    ServerError,
 }
 
 impl Overrides {
@@ -35,22 +35,19 @@ impl Overrides {
             retries: 1,
             read: limit,
             total: limit,
-            on: RetryOn {
-                connect: true,
-                ..RetryOn::default()
-            },
+            on: vec![Failure::Connect],
         };
         let fragment = url.split_once('#').map_or("", |(_, fragment)| fragment);
         for (key, value) in form_urlencoded::parse(fragment.as_bytes()) {
             match (key.as_ref(), value.parse::<u64>()) {
                 ("rc", Ok(count @ 0..=5)) => overrides.retries = u32::try_from(count).unwrap_or(5),
                 ("rt", Ok(millis @ 100..=15_000)) => {
-                    overrides.read = Duration::from_millis(millis).min(limit)
+                    overrides.read = Duration::from_millis(millis).min(limit);
                 }
                 ("tt", Ok(millis @ 100..=15_000)) => {
-                    overrides.total = Duration::from_millis(millis).min(limit)
+                    overrides.total = Duration::from_millis(millis).min(limit);
                 }
-                ("rp", _) => overrides.on = RetryOn::of(&value),
+                ("rp", _) => overrides.on = Failure::list(&value),
                 _ => {}
             }
         }
@@ -59,39 +56,38 @@ impl Overrides {
 
     /// Whether this outcome is tried again.
     pub(crate) fn retries(&self, outcome: &Outcome) -> bool {
-        match outcome {
-            Outcome::Unreachable => self.on.connect,
-            Outcome::TimedOut => self.on.read,
-            Outcome::Answered {
-                status: 400..500, ..
-            } => self.on.client_error,
-            Outcome::Answered { status: 500.., .. } => self.on.server_error,
-            Outcome::Answered { .. } => false,
-        }
+        Failure::of(outcome).is_some_and(|failure| self.on.contains(&failure))
     }
 }
 
-impl RetryOn {
-    fn of(list: &str) -> Self {
-        let mut on = Self::default();
-        for word in list.split(',') {
-            match word.trim() {
-                "ct" => on.connect = true,
-                "rt" => on.read = true,
-                "4xx" => on.client_error = true,
-                "5xx" => on.server_error = true,
-                "all" => {
-                    on = Self {
-                        connect: true,
-                        read: true,
-                        client_error: true,
-                        server_error: true,
-                    }
-                }
-                _ => {}
-            }
+impl Failure {
+    fn of(outcome: &Outcome) -> Option<Self> {
+        match outcome {
+            Outcome::Unreachable => Some(Self::Connect),
+            Outcome::TimedOut => Some(Self::Read),
+            Outcome::Answered {
+                status: 400..500, ..
+            } => Some(Self::ClientError),
+            Outcome::Answered { status: 500.., .. } => Some(Self::ServerError),
+            Outcome::Answered { .. } => None,
         }
-        on
+    }
+
+    fn list(words: &str) -> Vec<Self> {
+        let one = |word: &str| match word.trim() {
+            "ct" => vec![Self::Connect],
+            "rt" => vec![Self::Read],
+            "4xx" => vec![Self::ClientError],
+            "5xx" => vec![Self::ServerError],
+            "all" => vec![
+                Self::Connect,
+                Self::Read,
+                Self::ClientError,
+                Self::ServerError,
+            ],
+            _ => vec![],
+        };
+        words.split(',').flat_map(one).collect()
     }
 }
 

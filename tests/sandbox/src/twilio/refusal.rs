@@ -9,7 +9,7 @@ use crate::call::{self, Refusal};
 /// A refusal with Twilio's code and sentence.
 pub(crate) fn refuse(status: StatusCode, code: u32, message: &str) -> Refusal {
     Refusal {
-        response: body(status, code, message),
+        response: Box::new(body(status, code, message)),
         why: format!("{code}: {message}"),
     }
 }

@@ -13,7 +13,7 @@ use super::carrier::{self, Journey};
 use super::message::Message;
 use super::refusal::{bad, refuse};
 use crate::call::{Call, Handled, Refusal, json, value};
-use crate::faults::Endpoint;
+use crate::faults::{Effect, Endpoint};
 use crate::log::TwilioSend;
 use crate::options::{Options, is_e164};
 use crate::world::World;
@@ -43,7 +43,7 @@ pub(crate) async fn create(world: &Arc<World>, call: &Call) -> Handled {
         .final_status
         .or(call.plan.final_status)
         .or_else(|| carrier::destined(&new.to));
-    let before_answer = plan.before_answer && new.status_callback.is_some();
+    let before_answer = plan.says(&Effect::BeforeAnswer) && new.status_callback.is_some();
     let resource = message.resource();
     let (journey, first_callback) =
         Journey::new(world, message.sid, new.to, new.status_callback, plan);
