@@ -10,6 +10,7 @@ use serde::Serialize;
 use tokio::sync::broadcast;
 
 use crate::log::Platform;
+use crate::options::Options;
 use crate::presets::Switch;
 
 /// More than a person reads; less than a page takes to draw.
@@ -113,6 +114,9 @@ pub(crate) struct View {
 /// Everything the page shows.
 #[derive(Serialize)]
 pub(crate) struct Snapshot<'a> {
+    pub(crate) number: &'a str,
+    pub(crate) customer: &'a str,
+    pub(crate) integration: &'a str,
     pub(crate) phone: &'a VecDeque<Bubble>,
     pub(crate) desk: &'a VecDeque<DeskLine>,
     pub(crate) traffic: &'a VecDeque<Traffic>,
@@ -136,8 +140,15 @@ impl View {
         self.listeners.subscribe()
     }
 
-    pub(crate) fn snapshot(&self, switches: Vec<Switch>) -> Snapshot<'_> {
+    pub(crate) fn snapshot<'a>(
+        &'a self,
+        options: &'a Options,
+        switches: Vec<Switch>,
+    ) -> Snapshot<'a> {
         Snapshot {
+            number: &options.number,
+            customer: &options.customer,
+            integration: &options.integration.name,
             phone: &self.phone,
             desk: &self.desk,
             traffic: &self.traffic,

@@ -50,13 +50,10 @@ async fn next(
 fn snapshot(world: &World) -> (Event, Receiver<Update>) {
     let state = world.state();
     let updates = state.view.listen();
-    (
-        event(
-            "snapshot",
-            &state.view.snapshot(presets::switches(&state.faults)),
-        ),
-        updates,
-    )
+    let snapshot = state
+        .view
+        .snapshot(&world.options, presets::switches(&state.faults));
+    (event("snapshot", &snapshot), updates)
 }
 
 fn event(name: &str, data: &impl Serialize) -> Event {
