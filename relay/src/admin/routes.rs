@@ -1,0 +1,100 @@
+//! The admin address: `/healthz`, `/readyz`, `/metrics`, `/status`. Read-only.
+//!
+//! `/readyz` is 200 as soon as a message can be verified and appended; it never waits for a platform.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use messaging_bridge_clients::genesys::IntegrationId;
+use tokio::sync::watch;
+
+use super::status::{self, Status};
+use super::vitals::Vitals;
+use crate::clock::Clock;
+use crate::dispatch::Directions;
+use crate::outbox::{Direction, Outbox, OutboxError};
+use crate::secrets::Secrets;
+
+/// What OpenMetrics text is served as.
+const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+
+/// What the admin address reads.
+pub struct Admin {
+    /// `namespace/name`.
+    pub bridge: String,
+    /// The durable queue.
+    pub outbox: Arc<dyn Outbox>,
+    /// What happened lately.
+    pub vitals: Arc<Vitals>,
+    /// How both directions fare.
+    pub directions: Directions,
+    /// The loaded Secrets.
+    pub secrets: watch::Receiver<Arc<Secrets>>,
+    /// The integration's id, once known.
+    pub integration: watch::Receiver<Option<IntegrationId>>,
+    /// Whether webhooks are taken.
+    pub ready: Arc<AtomicBool>,
+    /// Wall-clock time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The admin address' routes.
+pub fn router(admin: Arc<Admin>) -> Router {
+    Router::new()
+        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/readyz", get(ready))
+        .route("/metrics", get(metrics))
+        .route("/status", get(status))
+        .with_state(admin)
+}
+
+async fn ready(State(admin): State<Arc<Admin>>) -> Response {
+    if admin.ready.load(Ordering::Relaxed) {
+        "ok\n".into_response()
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "shutting down\n").into_response()
+    }
+}
+
+async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
+    match metrics_text(&admin).await {
+        Ok(text) => ([(header::CONTENT_TYPE, OPENMETRICS)], text).into_response(),
+        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    }
+}
+
+async fn metrics_text(admin: &Admin) -> Result<String, OutboxError> {
+    let stats = admin.outbox.stats().await?;
+    let now = admin.clock.now();
+    let age = |since: Option<jiff::Timestamp>| since.map_or(0, |since| now.duration_since(since).as_secs().max(0));
+    let blocked = Direction::ALL.map(|direction| admin.directions.get(direction).blocked().is_some());
+    admin.vitals.metrics.set_gauges(&stats, [age(stats.oldest_inbound), age(stats.oldest_outbound)], blocked);
+    admin.vitals.metrics.text().map_err(|error| OutboxError::Store(error.to_string()))
+}
+
+async fn status(State(admin): State<Arc<Admin>>) -> Response {
+    let stats = match admin.outbox.stats().await {
+        Ok(stats) => stats,
+        Err(error) => return (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+    };
+    let (genesys, twilio) = admin.vitals.health();
+    let blocked = Direction::ALL.map(|direction| admin.directions.get(direction).blocked());
+    axum::Json(Status {
+        bridge: admin.bridge.clone(),
+        version: env!("CARGO_PKG_VERSION"),
+        integration_id: admin.integration.borrow().as_ref().map(|id| id.as_str().to_owned()),
+        lanes: status::lanes(&stats, blocked),
+        receipts_waiting: stats.receipts,
+        dead_letters: stats.dead_letters,
+        outbox_bytes: stats.bytes,
+        genesys,
+        twilio,
+        secrets: admin.secrets.borrow().fingerprints.clone(),
+    })
+    .into_response()
+}

@@ -1,0 +1,248 @@
+//! `run`: puts the relay together, and takes it apart in the right order.
+//!
+//! At the end: unready → webhooks are still taken while endpoints drain → the listener closes → appends finish →
+//! nothing new is sent → sends under way are waited for → the rest keeps its mark → checkpoint → closed.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use messaging_bridge_clients::genesys::{GenesysClient, IntegrationId};
+use messaging_bridge_clients::twilio::TwilioClient;
+use messaging_bridge_clients::http;
+use tokio::sync::watch;
+
+use super::CliError;
+use super::args::RunArgs;
+use super::serve::{self, Listeners};
+use crate::admin::control::{self, Control};
+use crate::admin::vitals::Vitals;
+use crate::admin::{self, Admin};
+use crate::chance::{Chance, SystemChance};
+use crate::clock::{Clock, SystemClock};
+use crate::dispatch::budget::Budget;
+use crate::dispatch::callbacks::Callbacks;
+use crate::dispatch::context::Context;
+use crate::dispatch::{self, Directions, Dispatch, Wake};
+use crate::integration::{self, Resolver};
+use crate::outbox::Outbox;
+use crate::outbox::sqlite::SqliteOutbox;
+use crate::secrets::{self, Secrets, SecretsPlace};
+use crate::server::{self, Intake};
+use crate::settings::{Settings, Source};
+
+/// What both platforms see as the caller.
+const USER_AGENT: &str = concat!("messaging-bridge-relay/", env!("CARGO_PKG_VERSION"));
+
+/// Calls under way are waited for this long: the clients' time-out and a little more.
+const CALLS_PATIENCE: Duration = Duration::from_secs(20);
+
+/// Between two passes over what is past its retention.
+const PURGE_EVERY: Duration = Duration::from_hours(1);
+
+/// The shared parts of a running relay.
+struct Parts {
+    settings: Arc<Settings>,
+    secrets: watch::Receiver<Arc<Secrets>>,
+    integration: watch::Sender<Option<IntegrationId>>,
+    outbox: Arc<dyn Outbox>,
+    vitals: Arc<Vitals>,
+    callbacks: Arc<Callbacks>,
+    directions: Directions,
+    changes: watch::Sender<u64>,
+    genesys: GenesysClient,
+    twilio: TwilioClient,
+    clock: Arc<dyn Clock>,
+    chance: Arc<dyn Chance>,
+}
+
+/// Runs the relay until a signal ends it.
+pub(super) async fn run(arguments: RunArgs) -> Result<(), CliError> {
+    if !arguments.control_listen.ip().is_loopback() {
+        return Err(CliError::Usage("--control-listen must be a loopback address, like 127.0.0.1:9091".into()));
+    }
+    let source = arguments.configuration.source();
+    let settings = Settings::load(&source, &arguments.configuration.base_urls())
+        .map_err(|error| CliError::usage(&error))?;
+    let place = secrets_place(&settings, &arguments);
+    let (secrets, loaded) = watch::channel(Arc::new(place.load().map_err(|error| CliError::usage(&error))?));
+    let listeners = Listeners::bind(&arguments).await?;
+    let parts = assemble(settings, loaded, &arguments)?;
+    let (dispatch, wake) = start_dispatch(&parts).await?;
+    if matches!(source, Source::Bridge(_)) {
+        tokio::spawn(resolver(&parts, &arguments).run());
+    }
+    tokio::spawn(secrets::follow(place, Duration::from_secs(arguments.secrets_every), secrets));
+    tokio::spawn(apply_secrets(parts.secrets.clone(), parts.integration.subscribe(), parts.genesys.clone(), parts.twilio.clone(), parts.changes.clone()));
+    tokio::spawn(purge(Arc::clone(&parts.outbox), Arc::clone(&parts.clock)));
+    serve_until_signal(&parts, listeners, wake, &arguments).await?;
+    stop(dispatch, parts.outbox).await
+}
+
+fn secrets_place(settings: &Settings, arguments: &RunArgs) -> SecretsPlace {
+    SecretsPlace {
+        directory: arguments.configuration.secrets.clone(),
+        genesys: settings.genesys_secret.clone(),
+        twilio: settings.twilio_secret.clone(),
+        salt: settings.bridge.clone(),
+    }
+}
+
+fn assemble(
+    settings: Settings,
+    secrets: watch::Receiver<Arc<Secrets>>,
+    arguments: &RunArgs,
+) -> Result<Parts, CliError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+    let known = integration::at_start(&settings, &arguments.data_dir);
+    let identity = settings.identity(known.as_ref());
+    let outbox = SqliteOutbox::open(&arguments.data_dir, &identity, settings.max_bytes, Arc::clone(&clock))
+        .map_err(|error| CliError::usage(&error))?;
+    let client = http::client(USER_AGENT).map_err(|error| CliError::failed(&error))?;
+    let now = Arc::clone(&secrets.borrow());
+    let genesys = GenesysClient::new(
+        client.clone(),
+        settings.genesys_hosts.clone(),
+        settings.profile,
+        now.genesys_clients.clone(),
+    );
+    let twilio = TwilioClient::new(
+        client,
+        settings.twilio_api.clone(),
+        now.account.clone(),
+        now.twilio_credentials.clone(),
+    );
+    Ok(Parts {
+        settings: Arc::new(settings),
+        secrets,
+        integration: watch::Sender::new(known),
+        outbox: Arc::new(outbox),
+        vitals: Arc::new(Vitals::new(Arc::clone(&clock))),
+        callbacks: Arc::default(),
+        directions: Directions::default(),
+        changes: watch::Sender::new(0),
+        genesys,
+        twilio,
+        clock,
+        chance: Arc::new(SystemChance),
+    })
+}
+
+async fn start_dispatch(parts: &Parts) -> Result<(Dispatch, Wake), CliError> {
+    let context = Context {
+        outbox: Arc::clone(&parts.outbox),
+        genesys: parts.genesys.clone(),
+        twilio: parts.twilio.clone(),
+        integration: parts.integration.subscribe(),
+        budget: Budget::start(parts.settings.requests_per_minute),
+        callbacks: Arc::clone(&parts.callbacks),
+        vitals: Arc::clone(&parts.vitals),
+        public_url: parts.settings.public_url.clone(),
+        clock: Arc::clone(&parts.clock),
+        chance: Arc::clone(&parts.chance),
+    };
+    dispatch::start(Arc::new(context), parts.directions.clone(), parts.changes.subscribe())
+        .await
+        .map_err(|error| CliError::failed(&error))
+}
+
+fn resolver(parts: &Parts, arguments: &RunArgs) -> Resolver {
+    Resolver {
+        genesys: parts.genesys.clone(),
+        settings: Arc::clone(&parts.settings),
+        data_dir: arguments.data_dir.clone(),
+        resolved: parts.integration.clone(),
+        outbox: Arc::clone(&parts.outbox),
+        inbound: Arc::clone(&parts.directions.inbound),
+        changes: parts.changes.subscribe(),
+        chance: Arc::clone(&parts.chance),
+    }
+}
+
+/// Hands changed credentials to the clients, and tells everyone who waits that something changed.
+async fn apply_secrets(
+    mut secrets: watch::Receiver<Arc<Secrets>>,
+    mut integration: watch::Receiver<Option<IntegrationId>>,
+    genesys: GenesysClient,
+    twilio: TwilioClient,
+    changes: watch::Sender<u64>,
+) {
+    loop {
+        let changed = tokio::select! {
+            changed = secrets.changed() => {
+                let now = Arc::clone(&secrets.borrow_and_update());
+                genesys.set_credentials(now.genesys_clients.clone());
+                twilio.set_credentials(now.account.clone(), now.twilio_credentials.clone());
+                changed
+            }
+            changed = integration.changed() => changed,
+        };
+        if changed.is_err() {
+            return;
+        }
+        changes.send_modify(|count| *count += 1);
+    }
+}
+
+async fn purge(outbox: Arc<dyn Outbox>, clock: Arc<dyn Clock>) {
+    let mut ticks = tokio::time::interval(PURGE_EVERY);
+    loop {
+        ticks.tick().await;
+        loop {
+            match outbox.purge(clock.now()).await {
+                Ok(true) => tokio::time::sleep(Duration::from_millis(20)).await,
+                Ok(false) => break,
+                Err(error) => {
+                    tracing::warn!(%error, "what is past its retention could not be removed");
+                    break;
+                }
+            }
+        }
+    }
+}
+
+async fn serve_until_signal(
+    parts: &Parts,
+    listeners: Listeners,
+    wake: Wake,
+    arguments: &RunArgs,
+) -> Result<(), CliError> {
+    let ready = Arc::new(AtomicBool::new(true));
+    let public = server::router(Arc::new(Intake {
+        settings: Arc::clone(&parts.settings),
+        secrets: parts.secrets.clone(),
+        integration: parts.integration.subscribe(),
+        outbox: Arc::clone(&parts.outbox),
+        wake: wake.clone(),
+        callbacks: Arc::clone(&parts.callbacks),
+        vitals: Arc::clone(&parts.vitals),
+        clock: Arc::clone(&parts.clock),
+    }));
+    let admin = admin::router(Arc::new(Admin {
+        bridge: parts.settings.bridge.clone(),
+        outbox: Arc::clone(&parts.outbox),
+        vitals: Arc::clone(&parts.vitals),
+        directions: parts.directions.clone(),
+        secrets: parts.secrets.clone(),
+        integration: parts.integration.subscribe(),
+        ready: Arc::clone(&ready),
+        clock: Arc::clone(&parts.clock),
+    }));
+    let control = control::router(Arc::new(Control { outbox: Arc::clone(&parts.outbox), wake }));
+    let drain = Duration::from_secs(arguments.drain_seconds);
+    let until_drained = async move {
+        serve::signal().await;
+        tracing::info!("stopping: unready, still taking webhooks while endpoints drain");
+        ready.store(false, Ordering::Relaxed);
+        tokio::time::sleep(drain).await;
+    };
+    tracing::info!(bridge = parts.settings.bridge, listen = %arguments.listen, admin = %arguments.admin_listen, "ready");
+    listeners.serve(public, admin, control, until_drained).await
+}
+
+async fn stop(dispatch: Dispatch, outbox: Arc<dyn Outbox>) -> Result<(), CliError> {
+    dispatch.stop(CALLS_PATIENCE).await;
+    outbox.close().await.map_err(|error| CliError::failed(&error))?;
+    tracing::info!("stopped");
+    Ok(())
+}

@@ -1,0 +1,94 @@
+//! What every worker needs, and the few moves that all of them share.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use messaging_bridge_clients::genesys::{GenesysClient, IntegrationId};
+use messaging_bridge_clients::twilio::TwilioClient;
+use tokio::sync::watch;
+
+use super::budget::Budget;
+use super::callbacks::Callbacks;
+use super::decide::Ending;
+use super::lanes::Rest;
+use crate::admin::vitals::Vitals;
+use crate::chance::Chance;
+use crate::clock::Clock;
+use crate::outbox::{Answer, DeadReason, Outbox, OutboxError};
+use crate::public_url::PublicUrl;
+
+/// After an error of the store: the first wait, doubled up to the second.
+const STORE_WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// Everything that delivery works with.
+pub struct Context {
+    /// The durable queue.
+    pub outbox: Arc<dyn Outbox>,
+    /// Genesys' API.
+    pub genesys: GenesysClient,
+    /// Twilio's API.
+    pub twilio: TwilioClient,
+    /// The integration's id, once it is known.
+    pub integration: watch::Receiver<Option<IntegrationId>>,
+    /// Genesys' allowance.
+    pub budget: Budget,
+    /// Status callbacks as they come.
+    pub callbacks: Arc<Callbacks>,
+    /// What is seen from outside.
+    pub vitals: Arc<Vitals>,
+    /// Where Twilio reports statuses.
+    pub public_url: PublicUrl,
+    /// Wall-clock time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub chance: Arc<dyn Chance>,
+}
+
+impl Context {
+    /// How long ago something was.
+    pub(super) fn age(&self, since: Timestamp) -> Duration {
+        Duration::try_from(self.clock.now().duration_since(since)).unwrap_or_default()
+    }
+
+    /// The integration's id now.
+    pub(super) fn integration_now(&self) -> Option<IntegrationId> {
+        self.integration.borrow().clone()
+    }
+
+    /// Records what has already happened on a platform: repeated until the store takes it, because forgetting it
+    /// would do it again. Ends early only when the outbox was closed.
+    pub(super) async fn insist<'c, T>(&'c self, record: impl Fn() -> Answer<'c, T>) -> Option<T> {
+        let mut wait = STORE_WAITS.0;
+        loop {
+            match record().await {
+                Ok(value) => return Some(value),
+                Err(OutboxError::Closed) => return None,
+                Err(error) => {
+                    tracing::warn!(%error, "an outcome could not be recorded yet");
+                    tokio::time::sleep(wait).await;
+                    wait = (wait * 2).min(STORE_WAITS.1);
+                }
+            }
+        }
+    }
+
+    /// An ending, dated now.
+    pub(super) fn dated(&self, ending: Ending) -> DeadReason {
+        let Ending { word, sentence, receipt } = ending;
+        DeadReason { word, sentence, receipt, at: self.clock.now() }
+    }
+}
+
+/// How a lane is left whose row is gone: with more rows, or empty.
+pub(super) fn rest_of(more: Option<bool>) -> Rest {
+    if more.unwrap_or(false) { Rest::More } else { Rest::Empty }
+}
+
+/// How a lane is left after an error of the store: its turn comes again soon.
+pub(super) fn rest_after_store_error(error: &OutboxError) -> Rest {
+    match error {
+        OutboxError::Closed => Rest::Empty,
+        _ => Rest::Until(tokio::time::Instant::now() + Duration::from_secs(1)),
+    }
+}

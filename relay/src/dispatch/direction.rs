@@ -1,0 +1,179 @@
+//! The loop of one direction: starts a worker for each lane that may be worked on, and no more than allowed at once.
+//!
+//! The loop decides *which* lane and *when*; the worker (see [`super::inbound`], [`super::outbound`]) does one try of
+//! the lane's head and says how it left the lane. Nothing here polls: the loop wakes for an append, a worker's end, a
+//! time that was set, or a change of what blocked it.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::task::{Id, JoinError, JoinSet};
+use tokio::time::Instant;
+
+use super::lanes::{Lanes, Rest};
+use super::traffic::Traffic;
+use crate::outbox::{LaneKey, WaitingLane};
+
+/// A lane whose worker panicked is left alone for this long.
+const AFTER_PANIC: Duration = Duration::from_secs(60);
+/// While blocked or held back, what has become too old is looked for this often.
+const SWEEP_EVERY: Duration = Duration::from_secs(30);
+
+/// How a worker left its lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// What waits in the lane.
+    pub rest: Rest,
+    /// The platform asked the whole direction to wait this long.
+    pub hold: Option<Duration>,
+}
+
+impl From<Rest> for Run {
+    fn from(rest: Rest) -> Self {
+        Self { rest, hold: None }
+    }
+}
+
+/// One try of a lane's head.
+pub trait Worker: Send + Sync + 'static {
+    /// Tries the head of `lane` once.
+    fn run(self: Arc<Self>, lane: LaneKey) -> impl Future<Output = Run> + Send;
+    /// Ends what became too old while nothing could be tried.
+    fn sweep(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// What the loop is started with.
+pub struct DirectionLoop<W> {
+    /// Does the tries.
+    pub worker: Arc<W>,
+    /// The direction's gate.
+    pub traffic: Arc<Traffic>,
+    /// Workers at once.
+    pub at_once: usize,
+    /// Lanes that got a message.
+    pub wakes: mpsc::UnboundedReceiver<LaneKey>,
+    /// Rises when something changed that a block may rest on.
+    pub changes: watch::Receiver<u64>,
+    /// True when the relay stops.
+    pub stop: watch::Receiver<bool>,
+}
+
+struct Running {
+    lanes: Lanes,
+    workers: JoinSet<Run>,
+    started: HashMap<Id, LaneKey>,
+    held_until: Option<Instant>,
+    sweep_at: Instant,
+}
+
+impl<W: Worker> DirectionLoop<W> {
+    /// Runs until told to stop, then waits for the workers that are under way.
+    pub async fn run(mut self, waiting: Vec<(WaitingLane, Duration)>) {
+        let now = Instant::now();
+        let mut running = Running {
+            lanes: Lanes::default(),
+            workers: JoinSet::new(),
+            started: HashMap::new(),
+            held_until: None,
+            sweep_at: now,
+        };
+        for (waiting, wait) in waiting {
+            match wait {
+                Duration::ZERO => running.lanes.wake(waiting.lane),
+                wait => running.lanes.wake_at(waiting.lane, now + wait),
+            }
+        }
+        while !*self.stop.borrow() {
+            self.start_workers(&mut running);
+            let wake_at = self.next_time(&running);
+            tokio::select! {
+                lane = self.wakes.recv() => match lane {
+                    Some(lane) => running.lanes.wake(lane),
+                    None => break,
+                },
+                Some(ended) = running.workers.join_next_with_id() => running.ended(ended),
+                () = until(wake_at) => self.on_time(&mut running).await,
+                _ = self.changes.changed() => {
+                    self.traffic.gate(super::gate::Gate::reopen);
+                    running.held_until = None;
+                    running.lanes.hurry();
+                }
+                _ = self.stop.changed() => {}
+            }
+        }
+        while running.workers.join_next().await.is_some() {}
+    }
+
+    fn start_workers(&self, running: &mut Running) {
+        let now = Instant::now();
+        while running.workers.len() < self.at_once
+            && running.held_until.is_none_or(|until| until <= now)
+            && self.traffic.gate(|gate| gate.lets_through(now))
+        {
+            let Some(lane) = running.lanes.start(now) else { return };
+            self.traffic.gate(super::gate::Gate::started);
+            let worker = Arc::clone(&self.worker).run(lane.clone());
+            running.started.insert(running.workers.spawn(worker).id(), lane);
+        }
+    }
+
+    /// The next time at which something may be started. `None`: only an event can change that.
+    fn next_time(&self, running: &Running) -> Option<Instant> {
+        let now = Instant::now();
+        if running.lanes.is_empty() {
+            return None;
+        }
+        let held = running.held_until.filter(|until| *until > now);
+        let blocked = self.traffic.blocked().is_some();
+        let open_at = match held {
+            Some(until) => Some(until),
+            None if blocked && !self.traffic.gate(|gate| gate.lets_through(now)) => {
+                self.traffic.gate(|gate| gate.next_probe())
+            }
+            None if running.workers.len() >= self.at_once => None,
+            // Whatever was ready has been started.
+            None => running.lanes.next_ripe(),
+        };
+        let sweep_at = (blocked || held.is_some()).then_some(running.sweep_at);
+        open_at.into_iter().chain(sweep_at).min()
+    }
+
+    async fn on_time(&self, running: &mut Running) {
+        let now = Instant::now();
+        if running.held_until.is_some_and(|until| until <= now) {
+            running.held_until = None;
+        }
+        if running.sweep_at <= now {
+            running.sweep_at = now + SWEEP_EVERY;
+            self.worker.sweep().await;
+        }
+    }
+}
+
+impl Running {
+    fn ended(&mut self, ended: Result<(Id, Run), JoinError>) {
+        let (id, run) = match ended {
+            Ok((id, run)) => (id, run),
+            Err(error) => {
+                tracing::error!(%error, "a worker ended unexpectedly; its lane waits a minute");
+                (error.id(), Rest::Until(Instant::now() + AFTER_PANIC).into())
+            }
+        };
+        let Some(lane) = self.started.remove(&id) else { return };
+        self.lanes.finished(lane, run.rest);
+        if let Some(hold) = run.hold {
+            let until = Instant::now() + hold;
+            self.held_until = Some(self.held_until.map_or(until, |earlier| earlier.max(until)));
+        }
+    }
+}
+
+async fn until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,128 @@
+//! From the customer to Genesys: one try of a lane's head.
+//!
+//! At least once: a repeat carries the same `messageId` and happens only when an answer was lost, or when the process
+//! ended between the answer and its record.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use messaging_bridge_clients::genesys::IntegrationId;
+use messaging_bridge_clients::ApiError;
+use tokio::time::Instant;
+
+use super::budget::Class;
+use super::context::{Context, rest_after_store_error, rest_of};
+use super::decide::{self, Circumstances, Ending, Step};
+use super::direction::{Run, Worker};
+use super::gate::Cause;
+use super::lanes::Rest;
+use super::retry;
+use super::traffic::Traffic;
+use crate::deliver::to_genesys;
+use crate::message::{InboundText, Message};
+use crate::outbox::{Deferral, Direction, Head, LaneKey};
+
+/// Delivers to Genesys.
+pub struct InboundWorker {
+    pub(super) context: Arc<Context>,
+    pub(super) traffic: Arc<Traffic>,
+}
+
+impl Worker for InboundWorker {
+    async fn run(self: Arc<Self>, lane: LaneKey) -> Run {
+        let head = match self.context.outbox.head(&lane).await {
+            Ok(Some(head)) => head,
+            Ok(None) => return Rest::Empty.into(),
+            Err(error) => return rest_after_store_error(&error).into(),
+        };
+        let early = retry::until(head.not_before, self.context.clock.now());
+        if !early.is_zero() {
+            return Rest::Until(Instant::now() + early).into();
+        }
+        let Some(integration) = self.context.integration_now() else {
+            return self.block(&lane, Cause::Unresolved).into();
+        };
+        match Message::from_stored(&head.payload) {
+            Ok(Message::InboundText(text)) => self.deliver(&lane, &head, text, &integration).await,
+            Ok(Message::OutboundText(_)) => self.bury(&lane, &head, decide::unreadable(&"it goes the other way")).await.into(),
+            Err(error) => self.bury(&lane, &head, decide::unreadable(&error)).await.into(),
+        }
+    }
+
+    /// Inbound messages wait as long as a block lasts; the byte budget bounds them.
+    async fn sweep(&self) {}
+}
+
+impl InboundWorker {
+    async fn deliver(&self, lane: &LaneKey, head: &Head, text: InboundText, integration: &IntegrationId) -> Run {
+        let context = &self.context;
+        let message = to_genesys::inbound_text(text, head.time);
+        context.budget.acquire(Class::Message).await;
+        let began = Instant::now();
+        let result = context.genesys.send_message(integration, &message).await;
+        fail::fail_point!("answer");
+        if let Some(limit) = context.genesys.rate_limit() {
+            context.budget.observed(limit.allowed);
+        }
+        context.vitals.delivered(Direction::Inbound, began.elapsed(), result.as_ref().err());
+        match result {
+            Ok(()) => {
+                self.traffic.succeeded(lane);
+                let more = context.insist(|| context.outbox.complete(head.seq)).await;
+                context.vitals.ended(Direction::Inbound, "delivered", context.age(head.accepted));
+                tracing::info!(
+                    message = message.message_id,
+                    %lane,
+                    tries = head.tries + 1,
+                    age_ms = u64::try_from(context.age(head.accepted).as_millis()).unwrap_or(u64::MAX),
+                    "delivered to Genesys"
+                );
+                rest_of(more).into()
+            }
+            Err(error) => self.failed(lane, head, &error).await,
+        }
+    }
+
+    async fn failed(&self, lane: &LaneKey, head: &Head, error: &ApiError) -> Run {
+        let age = self.context.age(head.accepted);
+        let mut now = self.traffic.failed(lane, Circumstances::of(head, Direction::Inbound, age));
+        now.fraction = self.context.chance.fraction();
+        tracing::warn!(%error, %lane, kind = error.kind.as_str(), tries = head.tries + 1, "Genesys did not take a message");
+        match decide::after_failure(error, &now) {
+            Step::Block(cause) => self.block(lane, Cause::Platform(cause)).into(),
+            Step::Bury(ending) => self.bury(lane, head, ending).await.into(),
+            Step::Retry { wait, strike, everybody } => {
+                if everybody {
+                    self.context.budget.pause(wait);
+                }
+                self.retry(lane, head, wait, strike).await
+            }
+            // A repeat towards Genesys is safe: it carries the same id.
+            Step::Settle => self.retry(lane, head, retry::after(head.tries, now.fraction), now.others_got_through).await,
+        }
+    }
+
+    async fn retry(&self, lane: &LaneKey, head: &Head, wait: Duration, strike: bool) -> Run {
+        self.traffic.gate(|gate| gate.undecided(Instant::now()));
+        self.context.vitals.retried(Direction::Inbound);
+        let deferral = Deferral { until: self.context.clock.now() + wait, tried: true, strike };
+        if let Err(error) = self.context.outbox.defer(head.seq, deferral).await {
+            tracing::warn!(%error, %lane, "a retry time could not be stored");
+        }
+        Rest::Until(Instant::now() + wait).into()
+    }
+
+    fn block(&self, lane: &LaneKey, cause: Cause) -> Rest {
+        self.traffic.refused(lane, cause, Instant::now(), self.context.clock.now());
+        tracing::error!(cause = cause.as_str(), fix = cause.fix(), "delivery to Genesys is blocked");
+        Rest::More
+    }
+
+    async fn bury(&self, lane: &LaneKey, head: &Head, ending: Ending) -> Rest {
+        self.traffic.ended(lane, Instant::now());
+        tracing::error!(%lane, reason = ending.word, why = ending.sentence, "a message to Genesys became a dead letter");
+        self.context.vitals.ended(Direction::Inbound, ending.word, self.context.age(head.accepted));
+        let reason = self.context.dated(ending);
+        rest_of(self.context.insist(|| self.context.outbox.dead_letter(head.seq, reason.clone())).await)
+    }
+}

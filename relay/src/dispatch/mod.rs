@@ -1,0 +1,154 @@
+//! Dispatch: takes messages out of the outbox, lane by lane, and has them delivered.
+//!
+//! Guarantees: strict order in a lane, parallel across lanes; a stuck customer delays nobody else; a refusal that says
+//! nothing about the message pauses the direction and loses nothing; each message ends in one recorded outcome.
+//!
+//! [`lanes`], [`gate`], [`retry`] and [`decide`] are pure; [`direction`], [`inbound`], [`outbound`], [`settle`] and
+//! [`receipts`] do what they decide.
+
+pub mod budget;
+pub mod callbacks;
+pub mod context;
+pub mod decide;
+pub mod direction;
+pub mod gate;
+pub mod inbound;
+pub mod lanes;
+pub mod outbound;
+pub mod receipts;
+pub mod retry;
+mod settle;
+pub mod traffic;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{Notify, mpsc, watch};
+use tokio::task::JoinHandle;
+
+use self::context::Context;
+use self::direction::{DirectionLoop, Worker};
+use self::inbound::InboundWorker;
+use self::outbound::OutboundWorker;
+use self::receipts::ReceiptLoop;
+use self::traffic::Traffic;
+use crate::outbox::{Direction, LaneKey, OutboxError, WaitingLane};
+
+/// Calls to Genesys at once; the budget bounds them over time.
+const INBOUND_AT_ONCE: usize = 16;
+/// Calls to Twilio at once: its limit is on concurrent requests (twilio.md 3.4), its number unpublished.
+const OUTBOUND_AT_ONCE: usize = 16;
+
+/// Tells dispatch that something waits.
+#[derive(Clone)]
+pub struct Wake {
+    inbound: mpsc::UnboundedSender<LaneKey>,
+    outbound: mpsc::UnboundedSender<LaneKey>,
+    receipts: Arc<Notify>,
+}
+
+impl Wake {
+    /// A message was appended to this lane.
+    pub fn lane(&self, lane: LaneKey) {
+        let direction = match lane.direction() {
+            Direction::Inbound => &self.inbound,
+            Direction::Outbound => &self.outbound,
+        };
+        // A loop that has ended takes nothing more: its rows are found at the next start.
+        let _ = direction.send(lane);
+    }
+
+    /// A receipt may wait.
+    pub fn receipts(&self) {
+        self.receipts.notify_one();
+    }
+}
+
+/// How both directions fare.
+#[derive(Clone, Default)]
+pub struct Directions {
+    /// Towards Genesys.
+    pub inbound: Arc<Traffic>,
+    /// Towards Twilio.
+    pub outbound: Arc<Traffic>,
+}
+
+impl Directions {
+    /// One of both.
+    pub fn get(&self, direction: Direction) -> &Traffic {
+        match direction {
+            Direction::Inbound => &self.inbound,
+            Direction::Outbound => &self.outbound,
+        }
+    }
+}
+
+/// The running dispatch.
+pub struct Dispatch {
+    stop: watch::Sender<bool>,
+    loops: Vec<JoinHandle<()>>,
+}
+
+/// Starts both directions and the receipts with what waits in the outbox. `changes` rises when something changed that
+/// a block may rest on: a Secret, or the integration.
+pub async fn start(
+    context: Arc<Context>,
+    directions: Directions,
+    changes: watch::Receiver<u64>,
+) -> Result<(Dispatch, Wake), OutboxError> {
+    let now = context.clock.now();
+    let waiting = context.outbox.lanes().await?;
+    let (outbound_lanes, inbound_lanes): (Vec<_>, Vec<_>) = waiting
+        .into_iter()
+        .map(|waiting| {
+            let wait = retry::until(waiting.not_before, now);
+            (waiting, wait)
+        })
+        .partition(|(waiting, _)| waiting.lane.direction() == Direction::Outbound);
+    let (stop, stopped) = watch::channel(false);
+    let (inbound, inbound_wakes) = mpsc::unbounded_channel();
+    let (outbound, outbound_wakes) = mpsc::unbounded_channel();
+    let bell = Arc::new(Notify::new());
+    let traffic = Arc::clone(&directions.inbound);
+    let inbound_loop = DirectionLoop {
+        worker: Arc::new(InboundWorker { context: Arc::clone(&context), traffic: Arc::clone(&traffic) }),
+        traffic,
+        at_once: INBOUND_AT_ONCE,
+        wakes: inbound_wakes,
+        changes: changes.clone(),
+        stop: stopped.clone(),
+    };
+    let traffic = Arc::clone(&directions.outbound);
+    let outbound_loop = DirectionLoop {
+        worker: Arc::new(OutboundWorker { context: Arc::clone(&context), traffic: Arc::clone(&traffic) }),
+        traffic,
+        at_once: OUTBOUND_AT_ONCE,
+        wakes: outbound_wakes,
+        changes,
+        stop: stopped.clone(),
+    };
+    let receipts = ReceiptLoop { context, bell: Arc::clone(&bell), stop: stopped };
+    let loops =
+        vec![spawn(inbound_loop, inbound_lanes), spawn(outbound_loop, outbound_lanes), tokio::spawn(receipts.run())];
+    Ok((Dispatch { stop, loops }, Wake { inbound, outbound, receipts: bell }))
+}
+
+fn spawn<W: Worker>(direction: DirectionLoop<W>, waiting: Vec<(WaitingLane, Duration)>) -> JoinHandle<()> {
+    tokio::spawn(direction.run(waiting))
+}
+
+impl Dispatch {
+    /// Starts nothing new and waits, at most for `patience`, for the calls that are under way. What is not done by
+    /// then keeps its mark.
+    pub async fn stop(self, patience: Duration) {
+        self.stop.send_replace(true);
+        let finished = async {
+            for running in self.loops {
+                let _ = running.await;
+            }
+        };
+        if tokio::time::timeout(patience, finished).await.is_err() {
+            tracing::warn!("calls were still under way at the end; their messages are settled at the next start");
+        }
+    }
+}

@@ -1,0 +1,232 @@
+//! From Genesys to the customer: one try of one part of a lane's head.
+//!
+//! At most once: an attempt mark is committed before each POST, every definite answer clears it, and what stays
+//! marked (a lost answer, a crash) is settled by [`super::settle`] and never blindly sent again.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use messaging_bridge_clients::ApiError;
+use messaging_bridge_clients::twilio::{MessageSid, NewMessage};
+use tokio::time::Instant;
+
+use super::context::{Context, rest_after_store_error, rest_of};
+use super::decide::{self, Circumstances, Ending, LEAST_VALIDITY, OUTBOUND_LIFE, Step};
+use super::direction::{Run, Worker};
+use super::gate::Cause;
+use super::lanes::Rest;
+use super::retry;
+use super::settle::Doubt;
+use super::traffic::Traffic;
+use crate::deliver::split::{LONGEST_BODY, split};
+use crate::message::{Message, OutboundText};
+use crate::outbox::{Deferral, Direction, Head, LaneKey, Mark, PartSent, Rank, SendId};
+
+/// Between two parts of one message the next waits this long for the earlier one to leave Twilio.
+const BETWEEN_PARTS: Duration = Duration::from_secs(5);
+
+/// Delivers to Twilio.
+pub struct OutboundWorker {
+    pub(super) context: Arc<Context>,
+    pub(super) traffic: Arc<Traffic>,
+}
+
+/// A head with its text cut into parts.
+pub(super) struct Work<'w> {
+    pub(super) lane: &'w LaneKey,
+    pub(super) head: &'w Head,
+    pub(super) text: &'w OutboundText,
+    pub(super) part: u32,
+    pub(super) parts: u32,
+    pub(super) body: &'w str,
+}
+
+impl Work<'_> {
+    pub(super) fn is_last(&self) -> bool {
+        self.part + 1 == self.parts
+    }
+}
+
+impl Worker for OutboundWorker {
+    async fn run(self: Arc<Self>, lane: LaneKey) -> Run {
+        let head = match self.context.outbox.head(&lane).await {
+            Ok(Some(head)) => head,
+            Ok(None) => return Rest::Empty.into(),
+            Err(error) => return rest_after_store_error(&error).into(),
+        };
+        let early = retry::until(head.not_before, self.context.clock.now());
+        if !early.is_zero() {
+            return Rest::Until(Instant::now() + early).into();
+        }
+        let text = match Message::from_stored(&head.payload) {
+            Ok(Message::OutboundText(text)) => text,
+            Ok(Message::InboundText(_)) => {
+                return self.bury(&lane, &head, decide::unreadable(&"it goes the other way")).await.into();
+            }
+            Err(error) => return self.bury(&lane, &head, decide::unreadable(&error)).await.into(),
+        };
+        let bodies = split(&text.text, LONGEST_BODY);
+        let Some(body) = bodies.get(head.next_part as usize) else {
+            return rest_of(self.context.insist(|| self.context.outbox.complete(head.seq)).await).into();
+        };
+        let parts = u32::try_from(bodies.len()).unwrap_or(u32::MAX);
+        let work = Work { lane: &lane, head: &head, text: &text, part: head.next_part, parts, body };
+        match head.mark.clone() {
+            Some((send, marked)) => self.settle(&work, Doubt { send, marked }).await,
+            None => self.send(&work).await,
+        }
+    }
+
+    async fn sweep(&self) {
+        let context = &self.context;
+        let before = context.clock.now() - OUTBOUND_LIFE;
+        let too_old = Circumstances {
+            direction: Direction::Outbound,
+            age: OUTBOUND_LIFE,
+            tries: 0,
+            strikes: 0,
+            others_got_through: false,
+            refusal: super::gate::Refusal::Blocks,
+            fraction: 0.0,
+        };
+        let Some(expired) = decide::expired(&too_old) else { return };
+        let unresolved = decide::unresolved("it could not be looked up while it was worth sending");
+        let (expired, unresolved) = (context.dated(expired), context.dated(unresolved));
+        match context.outbox.expire_outbound(before, expired, unresolved).await {
+            Ok(0) => {}
+            Ok(ended) => tracing::error!(messages = ended, "messages waited too long while Twilio was not usable"),
+            Err(error) => tracing::warn!(%error, "could not look for messages that are too old"),
+        }
+    }
+}
+
+impl OutboundWorker {
+    async fn send(&self, work: &Work<'_>) -> Run {
+        let context = &self.context;
+        if work.head.part_failed {
+            let ending = Ending {
+                word: "part-failed",
+                sentence: format!("An earlier part failed, so part {} of {} was not sent.", work.part + 1, work.parts),
+                receipt: None,
+            };
+            return self.bury(work.lane, work.head, ending).await.into();
+        }
+        let age = context.age(work.head.accepted);
+        let circumstances = Circumstances::of(work.head, Direction::Outbound, age);
+        if let Some(ending) = decide::expired(&circumstances) {
+            return self.bury(work.lane, work.head, ending).await.into();
+        }
+        let send = context.chance.send_id();
+        let marked = context.clock.now();
+        let mark = Mark {
+            seq: work.head.seq,
+            send: send.clone(),
+            part: work.part,
+            parts: work.parts,
+            genesys_id: work.text.id.clone(),
+            customer: work.text.customer.clone(),
+            at: marked,
+        };
+        match context.outbox.mark(mark).await {
+            Ok(true) => {}
+            Ok(false) => return Rest::More.into(),
+            Err(error) => return rest_after_store_error(&error).into(),
+        }
+        let message = NewMessage {
+            to: work.text.customer.expose().to_owned(),
+            from: work.head.sender.clone(),
+            body: work.body.to_owned(),
+            status_callback: context.public_url.twilio_status(&send),
+            validity: OUTBOUND_LIFE.saturating_sub(age).max(LEAST_VALIDITY),
+        };
+        let mut ear = context.callbacks.listen(&send);
+        let began = Instant::now();
+        fail::fail_point!("send");
+        let result = context.twilio.send_message(&message).await;
+        fail::fail_point!("answer");
+        context.vitals.delivered(Direction::Outbound, began.elapsed(), result.as_ref().err());
+        match result {
+            Ok(taken) => {
+                let run = self.sent(work, &send, taken.sid).await;
+                if !work.is_last() && ear.at_least(Rank::Sent, BETWEEN_PARTS).await == Rank::Failed {
+                    tracing::warn!(lane = %work.lane, part = work.part + 1, "a part failed; the rest is not sent");
+                }
+                run
+            }
+            Err(error) => {
+                drop(ear);
+                self.failed(work, send, marked, &error).await
+            }
+        }
+    }
+
+    /// Twilio has the part.
+    pub(super) async fn sent(&self, work: &Work<'_>, send: &SendId, sid: MessageSid) -> Run {
+        let context = &self.context;
+        self.traffic.succeeded(work.lane);
+        tracing::info!(
+            message = %sid,
+            lane = %work.lane,
+            part = work.part + 1,
+            parts = work.parts,
+            age_ms = u64::try_from(context.age(work.head.accepted).as_millis()).unwrap_or(u64::MAX),
+            "taken by Twilio"
+        );
+        let sent = PartSent { seq: work.head.seq, send: send.clone(), sid, last: work.is_last() };
+        let more = context.insist(|| context.outbox.part_sent(sent.clone())).await;
+        if work.is_last() {
+            context.vitals.ended(Direction::Outbound, "delivered", context.age(work.head.accepted));
+        }
+        rest_of(more).into()
+    }
+
+    async fn failed(&self, work: &Work<'_>, send: SendId, marked: jiff::Timestamp, error: &ApiError) -> Run {
+        let context = &self.context;
+        let age = context.age(work.head.accepted);
+        let mut now = self.traffic.failed(work.lane, Circumstances::of(work.head, Direction::Outbound, age));
+        now.fraction = context.chance.fraction();
+        tracing::warn!(%error, lane = %work.lane, kind = error.kind.as_str(), tries = work.head.tries + 1, "Twilio did not confirm a message");
+        let step = decide::after_failure(error, &now);
+        if step != Step::Settle {
+            // A definite answer: nothing was sent.
+            let cleared = context.insist(|| context.outbox.unmark(work.head.seq, send.clone())).await;
+            if cleared.is_none() {
+                return Rest::Empty.into();
+            }
+        }
+        match step {
+            Step::Settle => self.settle(work, Doubt { send, marked }).await,
+            Step::Block(cause) => self.block(work.lane, cause).into(),
+            Step::Bury(ending) => self.bury(work.lane, work.head, ending).await.into(),
+            Step::Retry { wait, strike, everybody } => {
+                let deferral = Deferral { until: context.clock.now() + wait, tried: true, strike };
+                let rest = self.put_back(work, deferral, wait).await;
+                Run { rest, hold: everybody.then_some(wait) }
+            }
+        }
+    }
+
+    pub(super) async fn put_back(&self, work: &Work<'_>, deferral: Deferral, wait: Duration) -> Rest {
+        self.traffic.gate(|gate| gate.undecided(Instant::now()));
+        self.context.vitals.retried(Direction::Outbound);
+        if let Err(error) = self.context.outbox.defer(work.head.seq, deferral).await {
+            tracing::warn!(%error, lane = %work.lane, "a retry time could not be stored");
+        }
+        Rest::Until(Instant::now() + wait)
+    }
+
+    pub(super) fn block(&self, lane: &LaneKey, cause: messaging_bridge_clients::BlockedCause) -> Rest {
+        let cause = Cause::Platform(cause);
+        self.traffic.refused(lane, cause, Instant::now(), self.context.clock.now());
+        tracing::error!(cause = cause.as_str(), fix = cause.fix(), "delivery to Twilio is blocked");
+        Rest::More
+    }
+
+    pub(super) async fn bury(&self, lane: &LaneKey, head: &Head, ending: Ending) -> Rest {
+        self.traffic.ended(lane, Instant::now());
+        tracing::error!(%lane, reason = ending.word, why = ending.sentence, "a message to Twilio became a dead letter");
+        self.context.vitals.ended(Direction::Outbound, ending.word, self.context.age(head.accepted));
+        let reason = self.context.dated(ending);
+        rest_of(self.context.insist(|| self.context.outbox.dead_letter(head.seq, reason.clone())).await)
+    }
+}

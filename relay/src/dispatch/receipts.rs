@@ -1,0 +1,155 @@
+//! Receipts to Genesys: outside the lanes, one at a time, within the budget's share.
+//!
+//! A receipt is never worth a message: what Genesys refuses for good is dropped and counted, and what it does not take
+//! within a day is given up. It is chosen only when the budget grants a call, so that a `Delivered` which came
+//! meanwhile goes instead of the `Sent` that waited.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use messaging_bridge_clients::ErrorKind;
+use messaging_bridge_clients::genesys::ReceiptAnswer;
+use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
+
+use super::budget::Class;
+use super::context::Context;
+use super::retry;
+use crate::deliver::to_genesys;
+use crate::outbox::{OutboxError, WaitingReceipt};
+
+/// A receipt that Genesys did not take for so long is given up.
+const LIFE: Duration = Duration::from_hours(24);
+/// While Genesys is blocked for receipts, one is tried this often.
+const BLOCKED_WAIT: Duration = Duration::from_secs(60);
+
+/// What the loop of the receipts is started with.
+pub struct ReceiptLoop {
+    /// What it works with.
+    pub context: Arc<Context>,
+    /// Rung when a receipt may wait.
+    pub bell: Arc<Notify>,
+    /// True when the relay stops.
+    pub stop: watch::Receiver<bool>,
+}
+
+/// What comes after a try.
+enum Next {
+    /// Look for another one.
+    Again,
+    /// Wait until this time, or for the bell.
+    At(Instant),
+    /// Wait for the bell.
+    Bell,
+    /// The outbox is closed.
+    End,
+}
+
+impl ReceiptLoop {
+    /// Runs until told to stop.
+    pub async fn run(mut self) {
+        while !*self.stop.borrow() {
+            let next = match self.next_due().await {
+                Ok(next) => next,
+                Err(OutboxError::Closed) => return,
+                Err(error) => {
+                    tracing::warn!(%error, "could not look for receipts");
+                    Next::At(Instant::now() + Duration::from_secs(1))
+                }
+            };
+            let next = if matches!(next, Next::Again) { self.send_one().await } else { next };
+            match next {
+                Next::Again => {}
+                Next::End => return,
+                Next::Bell => tokio::select! {
+                    () = self.bell.notified() => {}
+                    _ = self.stop.changed() => {}
+                },
+                Next::At(at) => tokio::select! {
+                    () = tokio::time::sleep_until(at) => {}
+                    () = self.bell.notified() => {}
+                    _ = self.stop.changed() => {}
+                },
+            }
+        }
+    }
+
+    async fn next_due(&self) -> Result<Next, OutboxError> {
+        let due = self.context.outbox.receipt_due().await?;
+        let integration_known = self.context.integration.borrow().is_some();
+        Ok(match due {
+            None => Next::Bell,
+            Some(_) if !integration_known => Next::At(Instant::now() + Duration::from_secs(5)),
+            Some(due) => match retry::until(due, self.context.clock.now()) {
+                Duration::ZERO => Next::Again,
+                wait => Next::At(Instant::now() + wait),
+            },
+        })
+    }
+
+    async fn send_one(&mut self) -> Next {
+        tokio::select! {
+            () = self.context.budget.acquire(Class::Receipt) => {}
+            _ = self.stop.changed() => return Next::End,
+        }
+        let now = self.context.clock.now();
+        match self.context.outbox.next_receipt(now).await {
+            Ok(Some(waiting)) => self.send(&waiting).await,
+            Ok(None) => Next::Again,
+            Err(OutboxError::Closed) => Next::End,
+            Err(_) => Next::At(Instant::now() + Duration::from_secs(1)),
+        }
+    }
+
+    async fn send(&self, waiting: &WaitingReceipt) -> Next {
+        let context = &self.context;
+        let Some(integration) = context.integration_now() else { return Next::Again };
+        let Some(receipt) = to_genesys::receipt(waiting, context.clock.now()) else {
+            return self.done(waiting).await;
+        };
+        fail::fail_point!("receipt");
+        let result = context.genesys.send_receipt(&integration, &receipt).await;
+        if let Some(limit) = context.genesys.rate_limit() {
+            context.budget.observed(limit.allowed);
+        }
+        context.vitals.receipt(receipt.status, result.as_ref().err());
+        match result {
+            Ok(ReceiptAnswer::Accepted) => self.done(waiting).await,
+            Ok(ReceiptAnswer::Refused { reason }) => {
+                tracing::warn!(reason, status = receipt.status.as_str(), "Genesys refused a receipt");
+                self.done(waiting).await
+            }
+            Err(error) => {
+                tracing::warn!(%error, kind = error.kind.as_str(), "Genesys did not take a receipt");
+                match &error.kind {
+                    ErrorKind::Permanent => self.done(waiting).await,
+                    _ if context.age(waiting.created) > LIFE => self.done(waiting).await,
+                    ErrorKind::Throttled { retry_after } => {
+                        context.budget.pause(retry::throttled(*retry_after));
+                        Next::Again
+                    }
+                    ErrorKind::Blocked(_) => self.put_back(waiting, BLOCKED_WAIT).await,
+                    ErrorKind::Transient | ErrorKind::Ambiguous => {
+                        self.put_back(waiting, retry::after(waiting.tries, context.chance.fraction())).await
+                    }
+                }
+            }
+        }
+    }
+
+    async fn done(&self, waiting: &WaitingReceipt) -> Next {
+        match self.context.insist(|| self.context.outbox.receipt_done(&waiting.receipt)).await {
+            Some(()) => Next::Again,
+            None => Next::End,
+        }
+    }
+
+    async fn put_back(&self, waiting: &WaitingReceipt, wait: Duration) -> Next {
+        let until = self.context.clock.now() + wait;
+        if let Err(error) = self.context.outbox.receipt_defer(&waiting.receipt, until).await {
+            tracing::warn!(%error, "a receipt's retry time could not be stored");
+        }
+        // The others meet the same answer: they wait as well.
+        Next::At(Instant::now() + wait)
+    }
+}

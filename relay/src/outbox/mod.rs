@@ -1,0 +1,123 @@
+//! The outbox: the durable queue between the webhooks and the platform calls.
+//!
+//! # What it guarantees
+//! - A call that returned `Ok` is on disk (fsync), and survives the end of the process and of the machine.
+//! - A message and its de-duplication key are stored in one transaction: the key is never without its message.
+//! - Within a lane, heads come out in order; a row that was once attempted is never overtaken.
+//! - Each message ends in one recorded outcome.
+//!
+//! # What it does not do
+//! It decides nothing about delivery: when to retry, what is permanent and what a status means for the agent are
+//! decided in [`crate::dispatch`] and handed in. It knows lanes, not conversations; payloads are bytes to it.
+//!
+//! [`Outbox`] is the narrow trait that every backend implements; [`conformance`] is the suite that each must pass;
+//! [`sqlite`] is the embedded backend.
+
+#[cfg(test)]
+mod conformance;
+pub mod sqlite;
+mod types;
+
+use futures_util::future::BoxFuture;
+use jiff::Timestamp;
+use messaging_bridge_clients::twilio::MessageSid;
+
+pub use types::{
+    Appended, DeadLetter, DeadLetterId, DeadReason, DedupKey, Deferral, Direction, Head, Identity, LaneKey, Mark,
+    NewRow, Order, OutboxError, PartSent, Rank, Receipt, ReceiptLevel, ReceiptReason, Refusal, ReplaySelection, SendId,
+    SendState, Seq, Standing, Stats, StatusReport, WaitingLane, WaitingReceipt,
+};
+
+/// The answer of an outbox call.
+pub type Answer<'a, T> = BoxFuture<'a, Result<T, OutboxError>>;
+
+/// The durable queue. All calls that change something return after the commit.
+pub trait Outbox: Send + Sync + 'static {
+    // --- intake ---
+
+    /// Stores a message with its key; a key already taken is answered [`Appended::Duplicate`]. Never waits for room:
+    /// a full queue is [`OutboxError::Full`] at once.
+    fn append(&self, row: NewRow) -> Answer<'_, Appended>;
+
+    /// Takes the key of an agent's message that cannot be carried, with the `Failed` receipt that tells so.
+    fn refuse(&self, refusal: Refusal) -> Answer<'_, Appended>;
+
+    // --- lanes ---
+
+    /// Every lane that has rows, in the order of their oldest row. Read once, at start.
+    fn lanes(&self) -> Answer<'_, Vec<WaitingLane>>;
+
+    /// The head of a lane, which the caller now works on. One worker a lane is the caller's duty.
+    fn head(&self, lane: &LaneKey) -> Answer<'_, Option<Head>>;
+
+    /// Puts the head back until later.
+    fn defer(&self, seq: Seq, deferral: Deferral) -> Answer<'_, ()>;
+
+    /// Ends a message as delivered and erases its body. Returns whether the lane has more rows.
+    fn complete(&self, seq: Seq) -> Answer<'_, bool>;
+
+    /// Ends a message without delivery. An outbound message also gets its `Failed` receipt, in the same transaction.
+    /// Returns whether the lane has more rows.
+    fn dead_letter(&self, seq: Seq, reason: DeadReason) -> Answer<'_, bool>;
+
+    /// Ends outbound messages that arrived before `before`, without waiting for their turn. `expired` is for those that
+    /// were never tried, `unresolved` for those that carry an attempt mark. Returns how many ended.
+    fn expire_outbound(&self, before: Timestamp, expired: DeadReason, unresolved: DeadReason) -> Answer<'_, u64>;
+
+    // --- sends towards Twilio ---
+
+    /// Commits the attempt mark of a part, before its POST: from here on a crash leaves the send ambiguous. `false`
+    /// when the row is gone, and nothing may be sent.
+    fn mark(&self, mark: Mark) -> Answer<'_, bool>;
+
+    /// Removes the mark of an attempt that definitely sent nothing.
+    fn unmark(&self, seq: Seq, send: SendId) -> Answer<'_, ()>;
+
+    /// Records the SID of a part that Twilio took; the last part completes the message. A late answer for a message
+    /// that a callback completed already changes nothing. Returns whether the lane has more rows to work on.
+    fn part_sent(&self, sent: PartSent) -> Answer<'_, bool>;
+
+    /// What is known of a send.
+    fn send_state(&self, send: &SendId) -> Answer<'_, Option<SendState>>;
+
+    /// Of these SIDs, those that a send of ours has taken.
+    fn adopted(&self, sids: Vec<MessageSid>) -> Answer<'_, Vec<MessageSid>>;
+
+    // --- receipts ---
+
+    /// Raises the rank of a send by what a status callback reported; lower and repeated ranks change nothing. `None`
+    /// for a send that is not known.
+    fn raise(&self, report: StatusReport) -> Answer<'_, Option<Standing>>;
+
+    /// The receipt that Genesys should get next: `Failed` first, then the longest waiting.
+    fn next_receipt(&self, now: Timestamp) -> Answer<'_, Option<WaitingReceipt>>;
+
+    /// When the next receipt may be sent, if any waits.
+    fn receipt_due(&self) -> Answer<'_, Option<Timestamp>>;
+
+    /// Records that Genesys has this receipt (or will never take it).
+    fn receipt_done(&self, receipt: &Receipt) -> Answer<'_, ()>;
+
+    /// Puts a receipt back until later.
+    fn receipt_defer(&self, receipt: &Receipt, until: Timestamp) -> Answer<'_, ()>;
+
+    // --- life ---
+
+    /// Counts, without bodies.
+    fn stats(&self) -> Answer<'_, Stats>;
+
+    /// Dead letters, oldest first.
+    fn dead_letters(&self, limit: u32) -> Answer<'_, Vec<DeadLetter>>;
+
+    /// Appends dead letters again, at the tail of their lanes and in their original order. Returns their lanes.
+    fn replay(&self, selection: ReplaySelection) -> Answer<'_, Vec<LaneKey>>;
+
+    /// Removes what is past its retention, a bounded piece at a time. Returns whether there is more to look through.
+    fn purge(&self, now: Timestamp) -> Answer<'_, bool>;
+
+    /// Records the integration's id with the rows of this bridge, once it is known.
+    fn learn_integration(&self, id: &str) -> Answer<'_, ()>;
+
+    /// Writes everything back into the main file and closes. Calls after this fail with [`OutboxError::Closed`].
+    fn close(&self) -> Answer<'_, ()>;
+}

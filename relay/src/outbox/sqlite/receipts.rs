@@ -1,0 +1,146 @@
+//! Receipts: one row per Genesys message, with the level that the agent should know and the level that Genesys was
+//! told. A receipt waits while the first is above the second; a higher level replaces a waiting lower one.
+
+use jiff::Timestamp;
+use messaging_bridge_clients::genesys::{GenesysMessageId, ReasonCode};
+use rusqlite::{OptionalExtension as _, Row, params};
+
+use super::ledger::{Done, Ledger, millis};
+use crate::clock::from_millis;
+use crate::message::CustomerId;
+use crate::outbox::{Rank, Receipt, ReceiptLevel, ReceiptReason, WaitingReceipt};
+
+/// Makes the row of a message that is about to be sent, if there is none.
+pub(super) fn prepare(
+    ledger: &Ledger<'_>,
+    id: &GenesysMessageId,
+    customer: &str,
+    parts: u32,
+    created_ms: i64,
+) -> Done<()> {
+    ledger
+        .sql(
+            "INSERT INTO receipt (genesys_id, customer, parts, created_ms, identity) VALUES (?1, ?2, ?3, ?4, ?5)
+             ON CONFLICT (genesys_id) DO NOTHING",
+        )?
+        .execute(params![id.as_str(), customer, parts, created_ms, ledger.book.identity])?;
+    Ok(())
+}
+
+/// Has a failure told, unless something higher is known.
+pub(super) fn want_failed(
+    ledger: &Ledger<'_>,
+    id: &GenesysMessageId,
+    customer: &str,
+    (level, reason): (ReceiptLevel, &ReceiptReason),
+    not_before_ms: i64,
+) -> Done<()> {
+    prepare(ledger, id, customer, 1, not_before_ms)?;
+    want(ledger, id, level, Some((reason.code.as_str(), &reason.sentence)), not_before_ms)?;
+    Ok(())
+}
+
+fn want(
+    ledger: &Ledger<'_>,
+    id: &GenesysMessageId,
+    level: ReceiptLevel,
+    reason: Option<(&str, &str)>,
+    not_before_ms: i64,
+) -> Done<bool> {
+    let changed = ledger
+        .sql(
+            "UPDATE receipt SET wanted = ?2, code = ?3, sentence = ?4, tries = 0, not_before_ms = ?5
+             WHERE genesys_id = ?1 AND wanted < ?2",
+        )?
+        .execute(params![
+            id.as_str(),
+            level as i64,
+            reason.map(|(code, _)| code),
+            reason.map(|(_, sentence)| sentence),
+            not_before_ms
+        ])?;
+    Ok(changed == 1)
+}
+
+/// Computes the receipt anew from the parts of a message.
+pub(super) fn raise(ledger: &Ledger<'_>, id: &GenesysMessageId) -> Done<bool> {
+    let parts: Option<u32> = ledger
+        .sql("SELECT parts FROM receipt WHERE genesys_id = ?1")?
+        .query_row([id.as_str()], |row| row.get(0))
+        .optional()?;
+    let Some(parts) = parts else { return Ok(false) };
+    let mut sends = ledger
+        .sql("SELECT max(rank), code, sentence FROM send WHERE genesys_id = ?1 GROUP BY part ORDER BY part")?;
+    let tried: Vec<(Rank, Option<String>, Option<String>)> = sends
+        .query_map([id.as_str()], |row| Ok((Rank::from_stored(row.get(0)?), row.get(1)?, row.get(2)?)))?
+        .collect::<Result<_, _>>()?;
+    let ranks: Vec<Rank> = tried.iter().map(|(rank, ..)| *rank).collect();
+    let level = ReceiptLevel::of_parts(parts, &ranks);
+    let reason = tried
+        .iter()
+        .find(|(rank, ..)| *rank == Rank::Failed)
+        .and_then(|(_, code, sentence)| code.as_deref().zip(sentence.as_deref()));
+    want(ledger, id, level, reason, 0)
+}
+
+const WAITING: &str = "SELECT genesys_id, wanted, customer, code, sentence, tries, created_ms FROM receipt
+     WHERE wanted > told AND not_before_ms <= ?1
+     ORDER BY wanted NOT IN (1, 4), not_before_ms, created_ms LIMIT 1";
+
+/// The receipt that Genesys should get next.
+pub(super) fn next(ledger: &Ledger<'_>, now: Timestamp) -> Done<Option<WaitingReceipt>> {
+    Ok(ledger.sql(WAITING)?.query_row([millis(now)], read).optional()?)
+}
+
+fn read(row: &Row<'_>) -> Result<WaitingReceipt, rusqlite::Error> {
+    let id: String = row.get(0)?;
+    let customer: String = row.get(2)?;
+    let code: Option<String> = row.get(3)?;
+    let sentence: Option<String> = row.get(4)?;
+    let level = ReceiptLevel::from_stored(row.get(1)?);
+    let failed = matches!(level, ReceiptLevel::Failed | ReceiptLevel::FailedInferred);
+    let reason = failed.then(|| ReceiptReason {
+        code: code.as_deref().and_then(reason_code).unwrap_or(ReasonCode::GeneralError),
+        sentence: sentence.unwrap_or_else(|| "The message could not be delivered.".into()),
+    });
+    Ok(WaitingReceipt {
+        receipt: Receipt { genesys_id: GenesysMessageId::new(id), level },
+        customer: CustomerId::new(customer),
+        reason,
+        tries: row.get(5)?,
+        created: from_millis(row.get(6)?),
+    })
+}
+
+fn reason_code(stored: &str) -> Option<ReasonCode> {
+    ReasonCode::ALL.iter().copied().find(|code| code.as_str() == stored)
+}
+
+/// When the next receipt may be sent.
+pub(super) fn due(ledger: &Ledger<'_>) -> Done<Option<Timestamp>> {
+    let due: Option<i64> = ledger
+        .sql("SELECT min(not_before_ms) FROM receipt WHERE wanted > told")?
+        .query_row([], |row| row.get(0))?;
+    Ok(due.map(from_millis))
+}
+
+/// Records what Genesys was told.
+pub(super) fn done(ledger: &Ledger<'_>, receipt: &Receipt) -> Done<()> {
+    ledger
+        .sql("UPDATE receipt SET told = max(told, ?2), tries = 0 WHERE genesys_id = ?1")?
+        .execute(params![receipt.genesys_id.as_str(), receipt.level as i64])?;
+    Ok(())
+}
+
+/// Puts a receipt back until later.
+pub(super) fn defer(ledger: &Ledger<'_>, receipt: &Receipt, until: Timestamp) -> Done<()> {
+    ledger
+        .sql("UPDATE receipt SET tries = tries + 1, not_before_ms = ?2 WHERE genesys_id = ?1")?
+        .execute(params![receipt.genesys_id.as_str(), millis(until)])?;
+    Ok(())
+}
+
+/// How many wait.
+pub(super) fn waiting(ledger: &Ledger<'_>) -> Done<u64> {
+    Ok(ledger.sql("SELECT count(*) FROM receipt WHERE wanted > told")?.query_row([], |row| row.get(0))?)
+}

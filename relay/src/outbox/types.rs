@@ -1,0 +1,488 @@
+//! The vocabulary of the outbox. Plain data: no storage, no decisions.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use messaging_bridge_clients::genesys::{GenesysMessageId, ReasonCode};
+use messaging_bridge_clients::mask;
+use messaging_bridge_clients::twilio::MessageSid;
+use serde::Serialize;
+
+use crate::message::CustomerId;
+
+/// Which way a message goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    /// From the customer to Genesys.
+    Inbound,
+    /// From Genesys to the customer.
+    Outbound,
+}
+
+impl Direction {
+    /// Both, in the order in which they are reported.
+    pub const ALL: [Self; 2] = [Self::Inbound, Self::Outbound];
+
+    /// `inbound` or `outbound`, as in metrics and lanes.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Inbound => "inbound",
+            Self::Outbound => "outbound",
+        }
+    }
+}
+
+/// A strict queue: direction, integration slot and customer. Shown masked.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LaneKey {
+    direction: Direction,
+    text: Arc<str>,
+}
+
+impl LaneKey {
+    /// The lane of a customer on the bridge's text integration. The integration's id is no part of it: it is looked
+    /// up at delivery, so that a re-created integration keeps its lanes.
+    pub fn new(direction: Direction, customer: &CustomerId) -> Self {
+        Self { direction, text: format!("{}/text/{}", direction.as_str(), customer.expose()).into() }
+    }
+
+    /// Reads a stored key.
+    pub(crate) fn from_stored(text: &str) -> Self {
+        let direction = if text.starts_with("outbound/") { Direction::Outbound } else { Direction::Inbound };
+        Self { direction, text: text.into() }
+    }
+
+    /// Which way the lane's messages go.
+    pub fn direction(&self) -> Direction {
+        self.direction
+    }
+
+    /// The customer's id, for storage only.
+    pub(crate) fn customer(&self) -> &str {
+        self.text.splitn(3, '/').nth(2).unwrap_or(&self.text)
+    }
+
+    /// The whole key, for storage only.
+    pub fn expose(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Debug for LaneKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl fmt::Display for LaneKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (kept, customer) = self.text.rsplit_once('/').unwrap_or(("", &self.text));
+        write!(f, "{kept}/{}", mask::phone(customer))
+    }
+}
+
+/// The place of a row in the order of append.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct Seq(pub i64);
+
+/// The id of one send (one part of one message), which stands in its StatusCallback URL.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct SendId(String);
+
+impl SendId {
+    /// Takes an id as it stands in a URL.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// The id of a dead letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct DeadLetterId(pub i64);
+
+/// What makes two webhooks the same message, and for how long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DedupKey {
+    /// Unique per message; holds ids only, never a number or a body.
+    pub text: String,
+    /// How long the key is kept.
+    pub life: Duration,
+}
+
+/// Where a new row goes in its lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Last. Its `channel.time` is the arrival, strictly increasing in the lane.
+    Arrival,
+    /// Before rows still untried whose time is later; last when no time is given.
+    Claimed(Option<Timestamp>),
+}
+
+/// A message to be stored.
+#[derive(Clone)]
+pub struct NewRow {
+    /// Its queue.
+    pub lane: LaneKey,
+    /// What it is recognised by.
+    pub key: DedupKey,
+    /// Where in the queue.
+    pub order: Order,
+    /// When the webhook arrived.
+    pub accepted: Timestamp,
+    /// The message, as [`crate::message::Message::to_stored`] writes it.
+    pub payload: Vec<u8>,
+    /// Genesys' id, for outbound messages that can have receipts.
+    pub genesys_id: Option<GenesysMessageId>,
+}
+
+/// An agent's message that is answered with a `Failed` receipt instead of a delivery.
+#[derive(Clone)]
+pub struct Refusal {
+    /// What it is recognised by.
+    pub key: DedupKey,
+    /// Which message.
+    pub genesys_id: GenesysMessageId,
+    /// Whose conversation.
+    pub customer: CustomerId,
+    /// What the agent is told.
+    pub reason: ReceiptReason,
+    /// When the webhook arrived; the receipt is held back a little, so that it follows the webhook's answer.
+    pub accepted: Timestamp,
+}
+
+/// What an append did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Appended {
+    /// Stored, as the row with this number.
+    Stored(Seq),
+    /// The key was taken already: the message is, or was, in here.
+    Duplicate,
+}
+
+/// A lane that has rows when the relay starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WaitingLane {
+    /// The lane.
+    pub lane: LaneKey,
+    /// Its head is not to be tried before this time.
+    pub not_before: Timestamp,
+}
+
+/// The row at the head of a lane.
+#[derive(Clone)]
+pub struct Head {
+    /// Which row.
+    pub seq: Seq,
+    /// When its webhook arrived; its age counts from here.
+    pub accepted: Timestamp,
+    /// `channel.time`, fixed at append and the same on every retry.
+    pub time: Timestamp,
+    /// Not to be tried before this time.
+    pub not_before: Timestamp,
+    /// How often it was tried without success; sets the backoff.
+    pub tries: u32,
+    /// Tries that count against the message: another conversation got through meanwhile.
+    pub strikes: u32,
+    /// The part to send next (outbound).
+    pub next_part: u32,
+    /// Whether a part that was sent before has failed (outbound).
+    pub part_failed: bool,
+    /// An attempt without a definite answer: its send, and when it was marked.
+    pub mark: Option<(SendId, Timestamp)>,
+    /// The sender that was configured when it was stored.
+    pub sender: String,
+    /// The message as stored.
+    pub payload: Vec<u8>,
+}
+
+/// Why and until when a head is put back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Deferral {
+    /// Not to be tried before this time.
+    pub until: Timestamp,
+    /// Whether this try sets the next wait longer.
+    pub tried: bool,
+    /// Whether it counts against the message.
+    pub strike: bool,
+}
+
+/// The attempt mark of one part.
+#[derive(Debug, Clone)]
+pub struct Mark {
+    /// The row.
+    pub seq: Seq,
+    /// The send that is about to be tried.
+    pub send: SendId,
+    /// Which part, from 0.
+    pub part: u32,
+    /// Of how many.
+    pub parts: u32,
+    /// The message whose receipts this send feeds; `None` where the profile gives no id.
+    pub genesys_id: Option<GenesysMessageId>,
+    /// Whose conversation.
+    pub customer: CustomerId,
+    /// Now.
+    pub at: Timestamp,
+}
+
+/// A part that Twilio took.
+#[derive(Debug, Clone)]
+pub struct PartSent {
+    /// The row.
+    pub seq: Seq,
+    /// The send that was answered (or found again).
+    pub send: SendId,
+    /// Twilio's id.
+    pub sid: MessageSid,
+    /// Whether the message is complete with it.
+    pub last: bool,
+}
+
+/// How far a send came. The order is that of SEMANTICS: accepted, queued, sending < sent < delivered < read <
+/// undelivered = failed; the highest ever seen counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Rank {
+    /// Nothing heard.
+    Pending = 0,
+    /// With Twilio.
+    Accepted = 1,
+    /// With the carrier.
+    Sent = 2,
+    /// On the phone.
+    Delivered = 3,
+    /// Seen.
+    Read = 4,
+    /// Will not arrive.
+    Failed = 5,
+}
+
+impl Rank {
+    const ALL: [Self; 6] = [Self::Pending, Self::Accepted, Self::Sent, Self::Delivered, Self::Read, Self::Failed];
+
+    /// Reads a stored rank; what is not known counts as nothing heard.
+    pub(crate) fn from_stored(stored: i64) -> Self {
+        Self::ALL.into_iter().find(|rank| *rank as i64 == stored).unwrap_or(Self::Pending)
+    }
+}
+
+/// What is known of a send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SendState {
+    /// Twilio's id, once an answer or a callback named it.
+    pub sid: Option<MessageSid>,
+    /// How far it came.
+    pub rank: Rank,
+}
+
+/// What a status callback says of a send.
+#[derive(Debug, Clone)]
+pub struct StatusReport {
+    /// Which send.
+    pub send: SendId,
+    /// Twilio's id, which a callback may bring before the answer does.
+    pub sid: MessageSid,
+    /// How far it came.
+    pub rank: Rank,
+    /// Why it failed.
+    pub reason: Option<ReceiptReason>,
+}
+
+/// What a callback changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Standing {
+    /// The highest rank seen of this send.
+    pub rank: Rank,
+    /// Whether Genesys is to hear of it: a receipt waits now that did not wait before, or a higher one.
+    pub receipt_waits: bool,
+}
+
+/// What an agent is told of an outbound message. Ordered: a higher level replaces a lower one, never the reverse. A
+/// failure that we infer stands below `Sent`, since a later callback proves it wrong.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum ReceiptLevel {
+    /// Nothing yet.
+    None = 0,
+    /// Probably failed: we could not find out.
+    FailedInferred = 1,
+    /// With the carrier.
+    Sent = 2,
+    /// On the phone.
+    Delivered = 3,
+    /// Failed, for certain.
+    Failed = 4,
+}
+
+impl ReceiptLevel {
+    const ALL: [Self; 5] = [Self::None, Self::FailedInferred, Self::Sent, Self::Delivered, Self::Failed];
+
+    /// Reads a stored level; what is not known counts as none.
+    pub(crate) fn from_stored(stored: i64) -> Self {
+        Self::ALL.into_iter().find(|level| *level as i64 == stored).unwrap_or(Self::None)
+    }
+
+    /// The one receipt of a message: failed with its first failed part, else the lowest state of all its parts.
+    /// `ranks` holds the parts that were tried; a part not tried yet has no state.
+    pub fn of_parts(parts: u32, ranks: &[Rank]) -> Self {
+        if ranks.contains(&Rank::Failed) {
+            return Self::Failed;
+        }
+        if ranks.len() < parts as usize {
+            return Self::None;
+        }
+        match ranks.iter().min() {
+            Some(Rank::Sent) => Self::Sent,
+            Some(Rank::Delivered | Rank::Read) => Self::Delivered,
+            _ => Self::None,
+        }
+    }
+}
+
+/// Why an outbound message failed, in Genesys' code and in a sentence for the agent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReceiptReason {
+    /// Genesys' reason code.
+    pub code: ReasonCode,
+    /// One sentence, without numbers and bodies.
+    pub sentence: String,
+}
+
+/// A receipt, named by its message and level.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Receipt {
+    /// The message.
+    pub genesys_id: GenesysMessageId,
+    /// What is told.
+    pub level: ReceiptLevel,
+}
+
+/// A receipt that Genesys does not have yet.
+#[derive(Debug, Clone)]
+pub struct WaitingReceipt {
+    /// Which, and what it says.
+    pub receipt: Receipt,
+    /// Whose conversation.
+    pub customer: CustomerId,
+    /// For failures.
+    pub reason: Option<ReceiptReason>,
+    /// How often Genesys did not take it.
+    pub tries: u32,
+    /// When its message was first marked or refused.
+    pub created: Timestamp,
+}
+
+/// Why a message ended without delivery.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadReason {
+    /// A short stable word for metrics and lists: `refused`, `expired`, `unresolved`, `foreign`, `unreadable`, ...
+    pub word: &'static str,
+    /// One sentence, without numbers and bodies.
+    pub sentence: String,
+    /// What the agent is told (outbound only).
+    pub receipt: Option<(ReceiptLevel, ReceiptReason)>,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A dead letter as it is listed: without its body, its customer masked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DeadLetter {
+    /// To name it in `replay`.
+    pub id: DeadLetterId,
+    /// Which way it went.
+    pub direction: Direction,
+    /// Masked.
+    pub customer: String,
+    /// The stable word.
+    pub reason: String,
+    /// The sentence.
+    pub sentence: String,
+    /// When its webhook arrived.
+    pub accepted: Timestamp,
+    /// When it was given up.
+    pub died: Timestamp,
+    /// Whether its body is still kept.
+    pub replayable: bool,
+}
+
+/// Which dead letters to append again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReplaySelection {
+    /// One.
+    One(DeadLetterId),
+    /// All that still have their body.
+    All,
+}
+
+/// Who a row belongs to. A row of another sender or Genesys host is foreign.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// The Twilio number.
+    pub sender: String,
+    /// The Genesys API host.
+    pub genesys_host: String,
+    /// The integration's name.
+    pub integration_name: String,
+    /// The integration's id, once known.
+    pub integration_id: Option<String>,
+}
+
+/// Counts for status and metrics.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// Messages to Genesys that wait.
+    pub inbound: u64,
+    /// Messages to Twilio that wait.
+    pub outbound: u64,
+    /// Receipts that wait.
+    pub receipts: u64,
+    /// Dead letters kept.
+    pub dead_letters: u64,
+    /// Bytes of waiting messages.
+    pub bytes: u64,
+    /// Arrival of the oldest waiting message to Genesys.
+    pub oldest_inbound: Option<Timestamp>,
+    /// Arrival of the oldest waiting message to Twilio.
+    pub oldest_outbound: Option<Timestamp>,
+}
+
+/// Why the outbox did not do what was asked.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum OutboxError {
+    /// More appends wait for the disk than the queue holds.
+    #[error("too many messages wait to be written")]
+    Busy,
+    /// The byte budget is used up.
+    #[error("the outbox holds {bytes} bytes, its budget is {budget}")]
+    Full {
+        /// Bytes that wait.
+        bytes: u64,
+        /// Bytes allowed.
+        budget: u64,
+    },
+    /// The volume is (nearly) full.
+    #[error("the volume has {free} bytes free, {needed} are kept for finishing what was accepted")]
+    DiskFull {
+        /// Bytes free.
+        free: u64,
+        /// Bytes kept.
+        needed: u64,
+    },
+    /// The disk or the database failed; the connection is opened again.
+    #[error("the store failed: {0}")]
+    Store(String),
+    /// The outbox is shut.
+    #[error("the outbox is closed")]
+    Closed,
+}
