@@ -238,8 +238,15 @@ async fn events_begin_with_a_snapshot_and_tell_each_change() {
         seen += &String::from_utf8_lossy(&chunks.next().await.unwrap());
     }
     let options = rig.sandbox.options();
-    for secret in [&options.auth_token, &options.client_secret, &options.integration.webhook_secret] {
-        assert!(!seen.contains(secret.as_str()), "no secret reaches the browser");
+    for secret in [
+        &options.auth_token,
+        &options.client_secret,
+        &options.integration.webhook_secret,
+    ] {
+        assert!(
+            !seen.contains(secret.as_str()),
+            "no secret reaches the browser"
+        );
     }
     rig.sandbox.customer_sends(CUSTOMER, "<b>hello</b>").await;
     while !seen.contains("event: update") || !seen.contains("<b>hello</b>") {

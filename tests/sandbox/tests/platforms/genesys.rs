@@ -204,7 +204,11 @@ async fn another_content_type_is_415_and_an_unknown_integration_404() {
     let hello = message("SM01", "Hello");
     let id = &rig.sandbox.options().integration.id;
     let path = format!("/api/v2/conversations/messages/{id}/inbound/open/message");
-    let text = rig.http.post(rig.url(&path)).bearer_auth(&token).body(hello.to_string());
+    let text = rig
+        .http
+        .post(rig.url(&path))
+        .bearer_auth(&token)
+        .body(hello.to_string());
     assert_eq!(text.send().await.unwrap().status(), 415);
     let path =
         "/api/v2/conversations/messages/00000000-0000-0000-0000-000000000000/inbound/open/message";

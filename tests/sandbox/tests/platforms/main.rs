@@ -6,5 +6,6 @@ mod control;
 mod faults;
 mod genesys;
 mod rig;
+mod sdks;
 mod twilio;
 mod webhooks;

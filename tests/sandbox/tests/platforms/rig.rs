@@ -15,34 +15,34 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use url::Url;
 
-pub const HOST: &str = "bridge.example.com";
-pub const CUSTOMER: &str = "+15557654321";
-pub const NUMBER: &str = "+15551230000";
+pub(crate) const HOST: &str = "bridge.example.com";
+pub(crate) const CUSTOMER: &str = "+15557654321";
+pub(crate) const NUMBER: &str = "+15551230000";
 
 /// Long enough for a busy machine; a test that passes never waits so long.
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// A request that the bridge received.
 #[derive(Clone)]
-pub struct Received {
-    pub uri: Uri,
-    pub headers: HeaderMap,
-    pub body: Bytes,
+pub(crate) struct Received {
+    pub(crate) uri: Uri,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
 }
 
 impl Received {
-    pub fn form(&self) -> Vec<(String, String)> {
+    pub(crate) fn form(&self) -> Vec<(String, String)> {
         form_urlencoded::parse(&self.body).into_owned().collect()
     }
 
-    pub fn field(&self, name: &str) -> Option<String> {
+    pub(crate) fn field(&self, name: &str) -> Option<String> {
         self.form()
             .into_iter()
             .find(|(key, _)| key == name)
             .map(|(_, value)| value)
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers
             .get(name)
             .and_then(|value| value.to_str().ok())
@@ -52,7 +52,7 @@ impl Received {
 
 /// What the bridge answers next.
 #[derive(Clone, Copy)]
-pub enum Script {
+pub(crate) enum Script {
     Status(u16),
     PlainText(&'static str),
     Silence,
@@ -60,10 +60,10 @@ pub enum Script {
 
 /// A bridge that takes everything, unless its script says otherwise.
 #[derive(Clone, Default)]
-pub struct Bridge(Arc<Mutex<(Vec<Received>, VecDeque<Script>)>>);
+pub(crate) struct Bridge(Arc<Mutex<(Vec<Received>, VecDeque<Script>)>>);
 
 impl Bridge {
-    pub async fn start() -> (Self, Url) {
+    pub(crate) async fn start() -> (Self, Url) {
         let bridge = Self::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
@@ -72,11 +72,11 @@ impl Bridge {
         (bridge, url)
     }
 
-    pub fn then(&self, script: impl IntoIterator<Item = Script>) {
+    pub(crate) fn then(&self, script: impl IntoIterator<Item = Script>) {
         self.0.lock().unwrap().1.extend(script);
     }
 
-    pub fn received(&self) -> Vec<Received> {
+    pub(crate) fn received(&self) -> Vec<Received> {
         self.0.lock().unwrap().0.clone()
     }
 }
@@ -106,18 +106,18 @@ async fn receive(
 }
 
 /// A sandbox fifty times faster than real, whose webhooks reach a scripted bridge.
-pub struct Rig {
-    pub sandbox: Sandbox,
-    pub bridge: Bridge,
-    pub http: reqwest::Client,
+pub(crate) struct Rig {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) bridge: Bridge,
+    pub(crate) http: reqwest::Client,
 }
 
 impl Rig {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(|_| {}).await
     }
 
-    pub async fn with(change: impl FnOnce(&mut Options)) -> Self {
+    pub(crate) async fn with(change: impl FnOnce(&mut Options)) -> Self {
         let (bridge, url) = Bridge::start().await;
         let mut options = Options {
             time_scale: 0.02,
@@ -134,12 +134,12 @@ impl Rig {
         }
     }
 
-    pub fn url(&self, path: &str) -> Url {
+    pub(crate) fn url(&self, path: &str) -> Url {
         self.sandbox.url().join(path).unwrap()
     }
 
     /// A path below the account, with the auth token.
-    pub fn twilio(&self, method: http::Method, path: &str) -> RequestBuilder {
+    pub(crate) fn twilio(&self, method: http::Method, path: &str) -> RequestBuilder {
         let options = self.sandbox.options();
         let path = format!("/2010-04-01/Accounts/{}{path}", options.account_sid);
         self.http
@@ -148,7 +148,7 @@ impl Rig {
     }
 
     /// Sends a text with more or other fields.
-    pub fn send(&self, fields: &[(&str, &str)]) -> RequestBuilder {
+    pub(crate) fn send(&self, fields: &[(&str, &str)]) -> RequestBuilder {
         let mut form = vec![("To", CUSTOMER), ("From", NUMBER), ("Body", "hi")];
         for field in fields {
             form.retain(|(name, _)| *name != field.0);
@@ -158,7 +158,7 @@ impl Rig {
             .form(&form)
     }
 
-    pub async fn token(&self) -> String {
+    pub(crate) async fn token(&self) -> String {
         let answer = self
             .token_request("grant_type=client_credentials")
             .send()
@@ -170,7 +170,7 @@ impl Rig {
             .to_owned()
     }
 
-    pub fn token_request(&self, form: &'static str) -> RequestBuilder {
+    pub(crate) fn token_request(&self, form: &'static str) -> RequestBuilder {
         let options = self.sandbox.options();
         self.http
             .post(self.url("/oauth/token"))
@@ -180,7 +180,7 @@ impl Rig {
     }
 
     /// Posts to the inbound API of the tenant's integration.
-    pub fn inbound(&self, token: &str, kind: &str, body: &Value) -> RequestBuilder {
+    pub(crate) fn inbound(&self, token: &str, kind: &str, body: &Value) -> RequestBuilder {
         let id = &self.sandbox.options().integration.id;
         let path = format!("/api/v2/conversations/messages/{id}/inbound/open/{kind}");
         self.http
@@ -190,7 +190,7 @@ impl Rig {
     }
 
     /// Waits until the log says so.
-    pub async fn until(&self, what: &str, found: impl Fn(&Log) -> bool) -> Log {
+    pub(crate) async fn until(&self, what: &str, found: impl Fn(&Log) -> bool) -> Log {
         let give_up = tokio::time::Instant::now() + PATIENCE;
         loop {
             let log = self.sandbox.log();
@@ -207,7 +207,7 @@ impl Rig {
 }
 
 /// A client without TLS: the sandbox speaks plain HTTP.
-pub fn client() -> reqwest::Client {
+pub(crate) fn client() -> reqwest::Client {
     let roots = rustls::RootCertStore::empty();
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = rustls::ClientConfig::builder_with_provider(provider)
@@ -224,13 +224,13 @@ pub fn client() -> reqwest::Client {
 }
 
 /// Status and body.
-pub async fn json(answer: reqwest::Response) -> (u16, Value) {
+pub(crate) async fn json(answer: reqwest::Response) -> (u16, Value) {
     let status = answer.status().as_u16();
     (status, answer.json().await.unwrap_or(Value::Null))
 }
 
 /// A customer's message as the inbound API takes it.
-pub fn message(id: &str, text: &str) -> Value {
+pub(crate) fn message(id: &str, text: &str) -> Value {
     serde_json::json!({
         "channel": {
             "messageId": id,
@@ -243,7 +243,7 @@ pub fn message(id: &str, text: &str) -> Value {
 }
 
 /// A receipt as the inbound API takes it.
-pub fn receipt(id: &str, status: &str) -> Value {
+pub(crate) fn receipt(id: &str, status: &str) -> Value {
     serde_json::json!({
         "id": id,
         "status": status,
