@@ -1,0 +1,41 @@
+# Messaging Bridge. `make` alone says what can be made; each target says what it installs or misses.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test crds lint bench
+
+BIN := $(or $(CARGO_TARGET_DIR),target)/debug
+DENY := 0.20.2
+
+help: ## say what can be made
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
+
+demo: ## a customer's text and the agent's reply, in the terminal and in a page (ONCE=1 ends after the transcript)
+	@scripts/need rust cc
+	cargo build -p messaging-bridge-relay -p messaging-bridge-sandbox
+	$(BIN)/messaging-bridge-sandbox demo --relay $(BIN)/messaging-bridge-relay $(if $(filter-out 0,$(ONCE)),--once)
+
+test: ## every test, the page in a real browser included; nothing is skipped
+	@scripts/need rust cc browser venv
+	cargo test --workspace
+
+crds: ## write the manifests and reference pages that are generated from the API's types
+	@scripts/need rust cc
+	cargo run -q -p messaging-bridge-crds -- generate --root .
+
+lint: ## format, lints, licences, bans, sources, generated files, sizes, words, links
+	@scripts/need rust cc rustfmt clippy cargo-deny=$(DENY)
+	cargo fmt --all --check
+	scripts/check-sizes
+	scripts/check-words
+	scripts/check-links
+	cargo deny --all-features check licenses bans sources
+	cargo clippy --workspace --all-targets --all-features -- -D warnings
+	cargo run -q -p messaging-bridge-crds -- check --root .
+	scripts/relay-cli-reference check
+
+bench: ## measure: signature, parse, translate, append, then the load scenario; about ten minutes
+	@scripts/need rust cc
+	cargo bench -p messaging-bridge-clients -p messaging-bridge-relay --benches
+	cargo run --release -p messaging-bridge-load
