@@ -1,0 +1,210 @@
+//! A tenant of the suites: its manifest and Secrets on disk, and the sandbox that plays both platforms for it.
+
+use std::fmt::Write as _;
+use std::net::TcpListener as StdListener;
+use std::path::{Path, PathBuf};
+
+use messaging_bridge_sandbox::{Options, Profile, Sandbox};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use url::Url;
+
+/// The host of the tenant's public URL, which the sandbox connects to the relay's port.
+const PUBLIC_HOST: &str = "bridge.example.com";
+
+/// One bridge: a directory with manifest, Secrets and data, three ports, and both platforms.
+pub struct Tenant {
+    /// Both platforms.
+    pub sandbox: Sandbox,
+    directory: TempDir,
+    ports: [u16; 3],
+    spec: Spec,
+}
+
+/// What differs from the smallest manifest.
+#[derive(Debug, Clone, Default)]
+pub struct Spec {
+    /// `spec.genesys.integrationName`, if not the sandbox's.
+    pub integration_name: Option<String>,
+    /// `spec.genesys.requestsPerMinute`; the tests do not wait for Genesys' default.
+    pub requests_per_minute: Option<u32>,
+    /// `queue.maxBytes` of a rendered configuration, which is then used instead of the manifest.
+    pub max_bytes: Option<u64>,
+}
+
+/// The options of a sandbox for tests: the demo's tenant, with fast carriers and a high limit.
+pub fn fast() -> Options {
+    Options { time_scale: 0.02, genesys_limit_per_minute: 1_000_000, ..Options::default() }
+}
+
+impl Tenant {
+    /// Starts a sandbox with these options, connected to a relay that is not running yet.
+    ///
+    /// # Panics
+    ///
+    /// When the machine has no free port or no room for a directory.
+    pub async fn new(options: Options, spec: Spec) -> Self {
+        let ports = free_ports();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let sandbox = Sandbox::start(options, listener).await.expect("the options of a test are valid");
+        sandbox.connect(PUBLIC_HOST, local(ports[0]));
+        let directory = tempfile::tempdir().expect("a directory can be made");
+        let tenant = Self { sandbox, directory, ports, spec };
+        tenant.write_manifest();
+        tenant.write_secrets();
+        tenant
+    }
+
+    /// With the fast options and the smallest manifest.
+    pub async fn fast() -> Self {
+        Self::new(fast(), Spec::default()).await
+    }
+
+    /// Where webhooks are taken.
+    pub fn public(&self) -> Url {
+        local(self.ports[0])
+    }
+
+    /// Where health, metrics and status are served.
+    pub fn admin(&self) -> Url {
+        local(self.ports[1])
+    }
+
+    /// The control listener's address.
+    pub fn control(&self) -> String {
+        format!("127.0.0.1:{}", self.ports[2])
+    }
+
+    /// The data directory.
+    pub fn data_dir(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// The directory of the Secrets.
+    pub fn secrets_dir(&self) -> PathBuf {
+        self.directory.path().join("secrets")
+    }
+
+    /// Replaces one key of a Secret.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be written.
+    pub fn write_secret(&self, secret: &str, key: &str, value: &str) {
+        let folder = self.secrets_dir().join(secret);
+        std::fs::create_dir_all(&folder).expect("a directory can be made");
+        std::fs::write(folder.join(key), value).expect("a file can be written");
+    }
+
+    /// The flags of `check` and of `run`: configuration, Secrets and both platforms.
+    pub fn configuration(&self) -> Vec<String> {
+        let (flag, file) = match self.spec.max_bytes {
+            Some(_) => ("--config", "relay.yaml"),
+            None => ("--bridge", "bridge.yaml"),
+        };
+        let sandbox = self.sandbox.url().to_string();
+        [
+            (flag, path(&self.directory.path().join(file))),
+            ("--secrets", path(&self.secrets_dir())),
+            ("--genesys-base-url", sandbox.clone()),
+            ("--twilio-base-url", sandbox),
+        ]
+        .into_iter()
+        .flat_map(|(flag, value)| [flag.to_owned(), value])
+        .collect()
+    }
+
+    /// All flags of `run`.
+    pub fn run_flags(&self) -> Vec<String> {
+        let mut flags = self.configuration();
+        let address = |port: u16| format!("127.0.0.1:{port}");
+        for (flag, value) in [
+            ("--listen", address(self.ports[0])),
+            ("--admin-listen", address(self.ports[1])),
+            ("--control-listen", address(self.ports[2])),
+            ("--data-dir", path(&self.data_dir())),
+            ("--secrets-every", "1".into()),
+            ("--drain-seconds", "0".into()),
+        ] {
+            flags.extend([flag.to_owned(), value]);
+        }
+        flags
+    }
+
+    /// What must never stand in a log: the tenant's secrets, its number and this customer's.
+    pub fn unspeakable(&self) -> Vec<String> {
+        let options = self.sandbox.options();
+        [
+            &options.auth_token,
+            &options.client_secret,
+            &options.integration.webhook_secret,
+            &options.number,
+            &options.customer,
+        ]
+        .into_iter()
+        .map(|secret| secret.trim_start_matches('+').to_owned())
+        .collect()
+    }
+
+    fn write_manifest(&self) {
+        let options = self.sandbox.options();
+        let name = self.spec.integration_name.as_ref().unwrap_or(&options.integration.name);
+        let per_minute = self.spec.requests_per_minute.unwrap_or(100_000);
+        let profile = match options.profile {
+            Profile::Current => "Current",
+            Profile::Guide => "Guide",
+        };
+        let (number, public_url) = (&options.number, &options.public_url);
+        let manifest = format!(
+            "apiVersion: messagingbridge.io/v1alpha1\nkind: MessagingBridge\nmetadata: {{name: acme, namespace: tests}}\n\
+             spec:\n  genesys:\n    region: us-east-1\n    integrationName: {name}\n    wireProfile: {profile}\n    \
+             requestsPerMinute: {per_minute}\n    credentialsSecretRef: {{name: genesys}}\n  twilio:\n    \
+             number: \"{number}\"\n    credentialsSecretRef: {{name: twilio}}\n  publicUrl: {public_url}\n"
+        );
+        write(&self.directory.path().join("bridge.yaml"), &manifest);
+        let Some(max_bytes) = self.spec.max_bytes else { return };
+        let mut config = format!(
+            "version: 1\nbridge: {{namespace: tests, name: acme}}\ngenesys:\n  apiHost: api.mypurecloud.com\n  \
+             loginHost: login.mypurecloud.com\n  integrationName: {name}\n  wireProfile: {profile}\n  \
+             requestsPerMinute: {per_minute}\n  credentials: genesys\n"
+        );
+        let _ = write!(
+            config,
+            "  integrationId: {}\ntwilio: {{number: \"{number}\", credentials: twilio}}\npublicUrl: {public_url}\n\
+             queue: {{maxBytes: {max_bytes}}}\n",
+            options.integration.id
+        );
+        write(&self.directory.path().join("relay.yaml"), &config);
+    }
+
+    fn write_secrets(&self) {
+        let options = self.sandbox.options();
+        for (secret, key, value) in [
+            ("genesys", "clientId", &options.client_id),
+            ("genesys", "clientSecret", &options.client_secret),
+            ("genesys", "webhookSecret", &options.integration.webhook_secret),
+            ("twilio", "accountSid", &options.account_sid),
+            ("twilio", "authToken", &options.auth_token),
+        ] {
+            self.write_secret(secret, key, value);
+        }
+    }
+}
+
+fn write(path: &Path, text: &str) {
+    std::fs::write(path, text).expect("a file can be written");
+}
+
+fn path(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+fn local(port: u16) -> Url {
+    Url::parse(&format!("http://127.0.0.1:{port}")).expect("an address and a port make a URL")
+}
+
+/// Three ports that were free a moment ago: a relay that is killed and started again must find its own.
+fn free_ports() -> [u16; 3] {
+    let listeners: [StdListener; 3] = std::array::from_fn(|_| StdListener::bind("127.0.0.1:0").expect("a free port"));
+    listeners.map(|listener| listener.local_addr().expect("a bound listener has an address").port())
+}
