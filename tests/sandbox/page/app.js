@@ -139,6 +139,9 @@ function drawSwitches(switches) {
       button.setAttribute("aria-checked", String(item.on));
     }
   }
+  for (const node of document.querySelectorAll("[data-node]")) {
+    node.classList.toggle("faulty", switches.some((item) => item.on && item.platform === node.dataset.node));
+  }
   const on = switches.filter((item) => item.on).length;
   byId("faults-on").textContent = on ? `${on} on` : "None";
   byId("faults-on").classList.toggle("any", on > 0);
@@ -150,6 +153,7 @@ function row(item) {
   time(line.querySelector("time"), item.at, clockWithSeconds);
   line.querySelector(".way-of").textContent = item.to_bridge ? `${platform} → bridge` : `bridge → ${platform}`;
   line.querySelector("b").textContent = item.what;
+  line.querySelector(".of").textContent = item.customer ?? "";
   line.querySelector("code").textContent = item.status ?? "—";
   line.querySelector("small").textContent = item.note ?? "";
   line.classList.toggle("bad", !item.ok);

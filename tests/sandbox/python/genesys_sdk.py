@@ -47,7 +47,7 @@ message = {
 }
 taken = api.post_conversations_message_inbound_open_message(integration, message, prefetch_conversation_id=True)
 assert taken.text == message["text"] and taken.conversation_id and taken.channel.message_id == "SM01"
-assert taken.channel.pc_from.id == customer["id"]
+assert taken.channel.pcFrom.id == customer["id"]
 
 event = {"channel": {"time": time, "from": customer}, "events": [{"eventType": "Typing"}]}
 assert api.post_conversations_message_inbound_open_event(integration, event).type == "Event"

@@ -9,8 +9,9 @@ use http::{HeaderValue, Method, StatusCode};
 
 use crate::call::{Call, Handled, Refusal, pairs};
 use crate::connection::Connection;
-use crate::faults::{Effect, Endpoint, Instead, Lost};
+use crate::faults::{Effect, Endpoint, Instead, Lost, Plan};
 use crate::log::Platform;
+use crate::view::Passage;
 use crate::world::World;
 use crate::{genesys, twilio};
 
@@ -31,24 +32,27 @@ pub(crate) async fn pass(
         return Response::default();
     };
     let query = pairs(parts.uri.query().unwrap_or_default().as_bytes());
-    let gate = Gate {
-        platform,
-        endpoint: endpoint(platform, &parts.method, &path),
-        connection,
-    };
+    let endpoint = endpoint(platform, &parts.method, &path);
     let mut call = Call {
         method: parts.method,
         path,
         query,
         headers: parts.headers,
         body,
-        plan: crate::faults::Plan::default(),
+        plan: Plan::default(),
     };
     let customer = match platform {
         Platform::Twilio => twilio::customer_of(&call),
-        Platform::Genesys => genesys::customer_of(&call.body, gate.endpoint),
+        Platform::Genesys => genesys::customer_of(&call.body, endpoint),
     };
-    call.plan = world.plan(gate.endpoint, customer.as_deref());
+    call.plan = world.plan(endpoint, customer.as_deref());
+    let what = title(endpoint, &call.body);
+    let gate = Gate {
+        platform,
+        customer,
+        what,
+        connection,
+    };
     gate.serve(&world, call).await
 }
 
@@ -59,9 +63,27 @@ fn endpoint(platform: Platform, method: &Method, path: &str) -> Endpoint {
     }
 }
 
+/// What the page calls a request that moves a message; tokens and look-ups would only be noise.
+fn title(endpoint: Endpoint, body: &[u8]) -> Option<String> {
+    match endpoint {
+        Endpoint::TwilioSend => Some("send".into()),
+        Endpoint::GenesysMessage => Some("inbound message".into()),
+        Endpoint::GenesysEvent => Some("event".into()),
+        Endpoint::GenesysReceipt => {
+            let body: serde_json::Value = serde_json::from_slice(body).unwrap_or_default();
+            Some(format!(
+                "receipt {}",
+                body["status"].as_str().unwrap_or_default()
+            ))
+        }
+        _ => None,
+    }
+}
+
 struct Gate {
     platform: Platform,
-    endpoint: Endpoint,
+    customer: Option<String>,
+    what: Option<String>,
     connection: Connection,
 }
 
@@ -152,15 +174,16 @@ impl Gate {
         response
     }
 
-    /// Shows what moves messages; tokens and look-ups would only be noise.
     fn show(&self, world: &World, status: Option<u16>, note: Option<&str>) {
-        let what = match self.endpoint {
-            Endpoint::TwilioSend => "send",
-            Endpoint::GenesysMessage => "inbound message",
-            Endpoint::GenesysReceipt => "receipt",
-            Endpoint::GenesysEvent => "event",
-            _ => return,
-        };
-        world.show_traffic(self.platform, false, what, status, note.map(str::to_owned));
+        if let Some(what) = &self.what {
+            world.show(Passage {
+                platform: self.platform,
+                to_bridge: false,
+                what,
+                customer: self.customer.as_deref(),
+                status,
+                note: note.map(str::to_owned),
+            });
+        }
     }
 }

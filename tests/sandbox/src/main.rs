@@ -70,7 +70,7 @@ struct Serve {
     #[arg(long, default_value_t = 1.0, value_name = "FACTOR")]
     time_scale: f64,
     /// Life of a Genesys token, in seconds.
-    #[arg(long, default_value_t = 86_400, value_name = "SECONDS")]
+    #[arg(long, default_value_t = 86_400, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=172_800))]
     token_life: u64,
     /// Requests that a Genesys token may make in a minute.
     #[arg(long, default_value_t = 300, value_name = "COUNT")]

@@ -9,6 +9,9 @@ use url::Url;
 /// The shortest webhook secret that Genesys Cloud takes: its documentation says "longer than 15 characters".
 const MIN_WEBHOOK_SECRET: usize = 16;
 
+/// A thousand times slower than real is slow enough.
+const TIME_SCALE: std::ops::RangeInclusive<f64> = 0.0..=1000.0;
+
 /// One tenant on both simulated platforms. [`Options::default`] is the tenant of the demo.
 #[derive(Clone)]
 pub struct Options {
@@ -119,7 +122,7 @@ impl Options {
         if self.integration.webhook_secret.len() < MIN_WEBHOOK_SECRET {
             return Err(SandboxError::WebhookSecretTooShort);
         }
-        if !(self.time_scale.is_finite() && self.time_scale >= 0.0) {
+        if !TIME_SCALE.contains(&self.time_scale) {
             return Err(SandboxError::TimeScale(self.time_scale));
         }
         if self.public_url.host_str().is_none_or(str::is_empty)
@@ -179,9 +182,7 @@ pub enum SandboxError {
     )]
     WebhookSecretTooShort,
     /// Time can't run backwards.
-    #[error(
-        "time scale {0} is not a finite number of 0 or more: 1 is real time, 0.02 is fifty times faster"
-    )]
+    #[error("time scale {0} is not between 0 and 1000: 1 is real time, 0.02 is fifty times faster")]
     TimeScale(f64),
     /// Webhooks could not be addressed.
     #[error("public URL {0:?} must be http(s)://HOST[/PATH] without a query")]

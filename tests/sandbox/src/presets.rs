@@ -43,7 +43,7 @@ const PRESETS: [Preset; 12] = [
         name: "twilio-busy",
         platform: Platform::Twilio,
         label: "Too many requests",
-        help: "Sends are answered 429, Retry-After 5 s",
+        help: "Sends get 429: try again in 5 s",
         rule: || Fault::new(Endpoint::TwilioSend, Effect::RateLimited { retry_after: 5 }),
     },
     Preset {
@@ -57,7 +57,7 @@ const PRESETS: [Preset; 12] = [
         name: "callbacks-twice",
         platform: Platform::Twilio,
         label: "Callbacks twice",
-        help: "Each status callback comes two times",
+        help: "Each status callback comes again",
         rule: || Fault::new(Endpoint::TwilioCallback, Effect::Duplicated),
     },
     Preset {
@@ -113,7 +113,7 @@ const PRESETS: [Preset; 12] = [
         name: "genesys-busy",
         platform: Platform::Genesys,
         label: "Too many requests",
-        help: "Messages are answered 429, Retry-After 5 s",
+        help: "Messages get 429: try again in 5 s",
         rule: || {
             Fault::new(
                 Endpoint::GenesysMessage,

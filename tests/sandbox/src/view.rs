@@ -77,18 +77,28 @@ pub(crate) enum DeskState {
     Failed,
 }
 
-/// One request between a platform and the bridge.
-#[derive(Clone, Debug, Serialize)]
-pub(crate) struct Traffic {
-    pub(crate) id: u64,
+/// One request that was made between a platform and the bridge.
+pub(crate) struct Passage<'a> {
     pub(crate) platform: Platform,
     /// From the platform to the bridge; else the other way.
     pub(crate) to_bridge: bool,
-    pub(crate) what: String,
+    pub(crate) what: &'a str,
+    pub(crate) customer: Option<&'a str>,
     pub(crate) status: Option<u16>,
-    pub(crate) ok: bool,
     pub(crate) note: Option<String>,
-    pub(crate) at: Timestamp,
+}
+
+/// A passage as the page shows it.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Traffic {
+    platform: Platform,
+    to_bridge: bool,
+    what: String,
+    customer: Option<String>,
+    status: Option<u16>,
+    ok: bool,
+    note: Option<String>,
+    at: Timestamp,
 }
 
 /// What changed.
@@ -107,7 +117,6 @@ pub(crate) struct View {
     phone: VecDeque<Bubble>,
     desk: VecDeque<DeskLine>,
     traffic: VecDeque<Traffic>,
-    next: u64,
     listeners: broadcast::Sender<Update>,
 }
 
@@ -129,7 +138,6 @@ impl Default for View {
             phone: VecDeque::new(),
             desk: VecDeque::new(),
             traffic: VecDeque::new(),
-            next: 0,
             listeners: broadcast::channel(1024).0,
         }
     }
@@ -190,9 +198,19 @@ impl View {
         }
     }
 
-    pub(crate) fn traffic(&mut self, mut traffic: Traffic) {
-        self.next += 1;
-        traffic.id = self.next;
+    pub(crate) fn traffic(&mut self, passage: Passage<'_>) {
+        let traffic = Traffic {
+            platform: passage.platform,
+            to_bridge: passage.to_bridge,
+            what: passage.what.to_owned(),
+            customer: passage.customer.map(str::to_owned),
+            status: passage.status,
+            ok: passage
+                .status
+                .is_some_and(|status| (200..300).contains(&status)),
+            note: passage.note,
+            at: Timestamp::now(),
+        };
         self.traffic.push_back(traffic.clone());
         while self.traffic.len() > KEPT {
             self.traffic.pop_front();

@@ -14,11 +14,11 @@ use url::Url;
 
 use crate::courier::{Courier, Outcome, Parcel};
 use crate::faults::{Endpoint, Faults, Plan};
-use crate::log::{Log, Platform, Rejected};
+use crate::log::{Log, Rejected};
 use crate::options::{Options, SandboxError};
 use crate::presets;
 use crate::turns::Turns;
-use crate::view::{Traffic, View};
+use crate::view::{Passage, View};
 use crate::{genesys, twilio};
 
 /// Everything that the handlers and the background tasks share.
@@ -166,25 +166,7 @@ impl World {
     }
 
     /// Shows one request between a platform and the bridge.
-    pub(crate) fn show_traffic(
-        &self,
-        platform: Platform,
-        to_bridge: bool,
-        what: impl Into<String>,
-        status: Option<u16>,
-        note: Option<String>,
-    ) {
-        let ok = status.is_some_and(|status| (200..300).contains(&status));
-        let traffic = Traffic {
-            id: 0,
-            platform,
-            to_bridge,
-            what: what.into(),
-            status,
-            ok,
-            note,
-            at: Timestamp::now(),
-        };
-        self.state().view.traffic(traffic);
+    pub(crate) fn show(&self, passage: Passage<'_>) {
+        self.state().view.traffic(passage);
     }
 }

@@ -21,7 +21,7 @@ use crate::ids;
 use crate::log::{Answer, Platform, WebhookAttempt};
 use crate::options::Profile;
 use crate::turns::Turn;
-use crate::view::{DeskLine, DeskState};
+use crate::view::{DeskLine, DeskState, Passage};
 use crate::world::World;
 
 const TRIES: u32 = 6;
@@ -220,8 +220,14 @@ impl Job {
             _ => None,
         };
         let status = status(outcome);
-        self.world
-            .show_traffic(Platform::Genesys, true, "agent’s message", status, note);
+        self.world.show(Passage {
+            platform: Platform::Genesys,
+            to_bridge: true,
+            what: "agent’s message",
+            customer: Some(&self.to),
+            status,
+            note,
+        });
         self.world.state().log.webhooks.push(WebhookAttempt {
             platform: Platform::Genesys,
             message_id: self.id.clone(),

@@ -14,6 +14,7 @@ use super::message::Status;
 use super::webhook::{self, Try};
 use crate::faults::{Effect, Endpoint, FinalStatus, Plan};
 use crate::log::{CallbackAttempt, Platform};
+use crate::view::Passage;
 use crate::world::World;
 
 /// From the 201 until the message leaves for the carrier.
@@ -147,10 +148,15 @@ impl Journey {
 
     fn record(&self, status: Status, error_code: Option<u32>, tried: &Try<'_>) {
         let answered = webhook::status(tried.outcome);
-        let what = format!("status {}", status.as_str());
         let note = error_code.map(|code| format!("error {code}"));
-        self.world
-            .show_traffic(Platform::Twilio, true, what, answered, note);
+        self.world.show(Passage {
+            platform: Platform::Twilio,
+            to_bridge: true,
+            what: &format!("status {}", status.as_str()),
+            customer: Some(&self.to),
+            status: answered,
+            note,
+        });
         self.world.state().log.callbacks.push(CallbackAttempt {
             sid: self.sid.clone(),
             message_status: status.as_str().to_owned(),

@@ -13,7 +13,7 @@ use super::webhook::{self, Try};
 use crate::faults::{Effect, Endpoint};
 use crate::log::{Answer, Platform, WebhookAttempt};
 use crate::turns::Turn;
-use crate::view::{Bubble, BubbleState};
+use crate::view::{Bubble, BubbleState, Passage};
 use crate::world::World;
 
 /// The gap between a webhook and its duplicate, when a fault sends both.
@@ -116,8 +116,14 @@ impl Job {
             Answer::Unreachable => Some("no connection".to_owned()),
             Answer::TimedOut => Some("no answer in time".to_owned()),
         };
-        self.world
-            .show_traffic(Platform::Twilio, true, "customer’s message", status, note);
+        self.world.show(Passage {
+            platform: Platform::Twilio,
+            to_bridge: true,
+            what: "customer’s message",
+            customer: Some(&self.from),
+            status,
+            note,
+        });
         self.world.state().log.webhooks.push(WebhookAttempt {
             platform: Platform::Twilio,
             message_id: self.sid.clone(),

@@ -363,7 +363,7 @@ async fn a_change_of_an_integration_needs_its_name_and_applies_to_the_next_webho
     let token = rig.token().await;
     let id = rig.sandbox.options().integration.id.clone();
     let path = format!("/api/v2/conversations/messaging/integrations/open/{id}");
-    let patch = async |change: Value| {
+    let answered = async |change: Value| {
         let request = rig
             .http
             .request(Method::PATCH, rig.url(&path))
@@ -373,23 +373,24 @@ async fn a_change_of_an_integration_needs_its_name_and_applies_to_the_next_webho
     };
     let url = "https://bridge.example.com/moved";
     assert_eq!(
-        patch(body!({"outboundNotificationWebhookUrl": url})).await,
+        answered(body!({"outboundNotificationWebhookUrl": url})).await,
         400,
         "no name"
     );
     let port = "https://bridge.example.com:8443/x";
     assert_eq!(
-        patch(body!({"name": "n", "outboundNotificationWebhookUrl": port})).await,
+        answered(body!({"name": "n", "outboundNotificationWebhookUrl": port})).await,
         400,
         "not port 443"
     );
     let short = "fifteen-letters";
     assert_eq!(
-        patch(body!({"name": "n", "outboundNotificationWebhookSignatureSecretToken": short})).await,
+        answered(body!({"name": "n", "outboundNotificationWebhookSignatureSecretToken": short}))
+            .await,
         400
     );
     let change = body!({"name": "n", "outboundNotificationWebhookUrl": url, "webhookHeaders": {"X-Relay": "abc"}});
-    assert_eq!(patch(change).await, 200);
+    assert_eq!(answered(change).await, 200);
     rig.sandbox.agent_sends(CUSTOMER, "Hi").await;
     rig.until("the webhook", |log| {
         log.webhooks.iter().any(|hook| hook.url == url)

@@ -4,11 +4,13 @@
 //! pure but for the random number, and spends the rule's count. A rule whose effect makes no sense at its endpoint
 //! (a duplicated token request) is refused by [`Faults::check`].
 
-use std::time::Duration;
+mod plan;
 
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+pub(crate) use plan::{Instead, Lost, Plan};
 
 /// All planted faults. The default is none.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -111,7 +113,7 @@ pub enum Effect {
     /// Tokens issued now live so long, whatever `expires_in` says.
     ShortTokens {
         /// Seconds; not scaled.
-        seconds: u64,
+        seconds: u32,
     },
     /// Each webhook is sent twice.
     Duplicated,
@@ -143,40 +145,6 @@ pub enum FinalStatus {
     Undelivered,
     /// It never left Twilio.
     Failed,
-}
-
-/// What happens to one request or webhook.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Plan {
-    pub(crate) latency: Duration,
-    pub(crate) instead: Option<Instead>,
-    pub(crate) lost: Option<Lost>,
-    pub(crate) token_life: Option<Duration>,
-    pub(crate) final_status: Option<(FinalStatus, Option<u32>)>,
-    /// The effects without parameters.
-    plain: Vec<Effect>,
-}
-
-impl Plan {
-    /// Whether this effect, one without parameters, applies.
-    pub(crate) fn says(&self, effect: &Effect) -> bool {
-        self.plain.contains(effect)
-    }
-}
-
-/// What happens instead of the work.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Instead {
-    Status(u16, Option<Value>),
-    RateLimited(u32),
-    Cut,
-}
-
-/// What happens to the answer after the work.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Lost {
-    Cut,
-    Status(u16),
 }
 
 /// A rule that can't be.
@@ -308,7 +276,7 @@ impl Faults {
                 continue;
             }
             fault.count = fault.count.map(|count| count - 1);
-            fault.effect.apply(&mut plan);
+            plan.add(&fault.effect);
         }
         plan
     }
@@ -380,38 +348,6 @@ impl Effect {
                     endpoint,
                     Endpoint::TwilioApi | Endpoint::TwilioSend | Endpoint::TwilioCallback
                 )
-            }
-        }
-    }
-
-    fn apply(&self, plan: &mut Plan) {
-        match self {
-            Self::Status { status, body } => {
-                plan.instead
-                    .get_or_insert(Instead::Status(*status, body.clone()));
-            }
-            Self::RateLimited { retry_after } => {
-                plan.instead
-                    .get_or_insert(Instead::RateLimited(*retry_after));
-            }
-            Self::Refused => {
-                plan.instead.get_or_insert(Instead::Cut);
-            }
-            Self::Latency { millis } => plan.latency += Duration::from_millis(*millis),
-            Self::LostAnswer { status } => {
-                plan.lost
-                    .get_or_insert(status.map_or(Lost::Cut, Lost::Status));
-            }
-            Self::ShortTokens { seconds } => plan.token_life = Some(Duration::from_secs(*seconds)),
-            Self::TokensDie
-            | Self::Duplicated
-            | Self::Reordered
-            | Self::BeforeAnswer
-            | Self::Held => {
-                plan.plain.push(self.clone());
-            }
-            Self::FinalStatus { status, error_code } => {
-                plan.final_status.get_or_insert((*status, *error_code));
             }
         }
     }
