@@ -1,8 +1,10 @@
 //! Judges a run from what both platforms saw: was anything lost, texted twice, or out of order? Pure.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
-use messaging_bridge_sandbox::{Log, Platform};
+use jiff::Timestamp;
+use messaging_bridge_sandbox::{Log, Platform, ReceiptSeen};
 
 /// What was sent, in the order in which each conversation sent it.
 #[derive(Debug, Clone, Default)]
@@ -41,10 +43,44 @@ pub fn judge(sent: &Sent, log: &Log) -> Verdict {
     verdict
 }
 
-fn acknowledged(log: &Log, platform: Platform, id: &str) -> bool {
-    log.webhooks
-        .iter()
-        .any(|try_| try_.platform == platform && try_.message_id == id && try_.status == Some(200))
+/// Two webhooks overlapped when the later began within this of the earlier's answer: a relay that is held inside a
+/// step answers late.
+const OVERLAP: Duration = Duration::from_millis(250);
+
+/// A message as its platform saw it go: when it was first tried, when it was first acknowledged, and where in the
+/// order of arrivals it came out on the other side.
+struct Passage<'m> {
+    id: &'m str,
+    first_try: Timestamp,
+    acknowledged: Option<Timestamp>,
+    arrived: Option<usize>,
+}
+
+impl<'m> Passage<'m> {
+    fn of(id: &'m str, platform: Platform, arrived: Option<usize>, log: &Log) -> Option<Self> {
+        let mut tries = log.webhooks.iter().filter(|try_| try_.platform == platform && try_.message_id == id).peekable();
+        let first_try = tries.peek()?.at;
+        let acknowledged = tries.find(|try_| try_.status == Some(200)).map(|try_| try_.at);
+        Some(Self { id, first_try, acknowledged, arrived })
+    }
+
+    /// Whether this message was in before the other one was first tried. Neither platform promises more: a retry may
+    /// overtake.
+    fn is_before(&self, other: &Self) -> bool {
+        self.acknowledged.is_some_and(|at| at + OVERLAP < other.first_try)
+    }
+}
+
+fn judge_order(conversation: &[Passage<'_>], verdict: &mut Verdict) {
+    for earlier in conversation {
+        for later in conversation.iter().filter(|later| earlier.is_before(later)) {
+            if let (Some(first), Some(second)) = (earlier.arrived, later.arrived)
+                && second < first
+            {
+                verdict.broken.push(format!("{} arrived before {}, which was in earlier", later.id, earlier.id));
+            }
+        }
+    }
 }
 
 fn judge_inbound(sent: &Sent, log: &Log, verdict: &mut Verdict) {
@@ -63,48 +99,46 @@ fn judge_inbound(sent: &Sent, log: &Log, verdict: &mut Verdict) {
         }
     }
     for messages in sent.by_customers.values() {
-        let mut last = None;
-        for (sid, _) in messages.iter().filter(|(sid, _)| acknowledged(log, Platform::Twilio, sid)) {
+        let passages: Vec<Passage<'_>> = messages
+            .iter()
+            .filter_map(|(sid, _)| Passage::of(sid, Platform::Twilio, first_seen.get(sid.as_str()).copied(), log))
+            .collect();
+        for passage in passages.iter().filter(|passage| passage.acknowledged.is_some()) {
             verdict.acknowledged += 1;
-            match first_seen.get(sid.as_str()) {
-                None => verdict.broken.push(format!("{sid} was acknowledged and lost")),
-                Some(index) if last.is_some_and(|last| *index < last) => {
-                    verdict.broken.push(format!("{sid} reached Genesys before an earlier message of its customer"));
-                }
-                Some(index) => last = Some(*index),
+            if passage.arrived.is_none() {
+                verdict.broken.push(format!("{} was acknowledged and lost", passage.id));
             }
         }
+        judge_order(&passages, verdict);
     }
 }
 
 fn judge_outbound(sent: &Sent, log: &Log, verdict: &mut Verdict) {
     for (customer, messages) in &sent.by_agents {
-        let mut last = None;
+        let mut passages = Vec::new();
         for (id, text) in messages {
-            let copies: Vec<usize> = log
+            let mut copies = log
                 .twilio_sends
                 .iter()
                 .enumerate()
                 .filter(|(_, send)| send.to == *customer && send.body == *text)
-                .map(|(index, _)| index)
-                .collect();
-            if copies.len() > 1 {
-                verdict.broken.push(format!("{id} was texted {} times", copies.len()));
+                .map(|(index, _)| index);
+            let arrived = copies.next();
+            let again = copies.count();
+            if again > 0 {
+                verdict.broken.push(format!("{id} was texted {} times", again + 1));
             }
-            let told = log.genesys_receipts.iter().any(|receipt| receipt.message_id == *id && receipt.status == "Failed");
-            if acknowledged(log, Platform::Genesys, id) {
-                verdict.acknowledged += 1;
-                verdict.told_as_failed += usize::from(told);
-                if copies.is_empty() && !told {
-                    verdict.broken.push(format!("{id} was acknowledged and lost"));
-                }
-            }
-            if let Some(index) = copies.first().copied() {
-                if last.is_some_and(|last| index < last) {
-                    verdict.broken.push(format!("{id} was texted before an earlier message to its customer"));
-                }
-                last = Some(index);
+            passages.extend(Passage::of(id, Platform::Genesys, arrived, log));
+        }
+        for passage in passages.iter().filter(|passage| passage.acknowledged.is_some()) {
+            let of_this = |receipt: &&ReceiptSeen| receipt.message_id == passage.id && receipt.status == "Failed";
+            let told = log.genesys_receipts.iter().any(|receipt| of_this(&receipt));
+            verdict.acknowledged += 1;
+            verdict.told_as_failed += usize::from(told);
+            if passage.arrived.is_none() && !told {
+                verdict.broken.push(format!("{} was acknowledged and lost", passage.id));
             }
         }
+        judge_order(&passages, verdict);
     }
 }
