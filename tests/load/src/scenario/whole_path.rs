@@ -1,0 +1,108 @@
+//! The whole path, both ways: from the first webhook until the last message has reached the other platform.
+//!
+//! Towards Genesys the messages stay within the burst of the request budget, which would otherwise be what is
+//! measured; towards Twilio there is no budget. Each message must arrive exactly once and in its conversation's order.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Bench, WARM_UP, each, median, per_second};
+use crate::error::LoadError;
+use crate::generate::closed_loop;
+use crate::platforms::{Direction, Platforms};
+use crate::process;
+use crate::relay::Place;
+use crate::report::{self, Figure};
+use crate::requests::Requests;
+
+/// Until everything is delivered.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+struct Round {
+    accepts: f64,
+    messages: f64,
+    relay: Duration,
+    generator: Duration,
+}
+
+pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figure>, LoadError> {
+    let inbound = Requests::of_customers(WARM_UP + bench.size.inbound);
+    let mut figures = rounds(bench, Direction::In, inbound).await?;
+    let outbound = Requests::of_agents(WARM_UP + bench.size.outbound);
+    figures.extend(rounds(bench, Direction::Out, outbound).await?);
+    Ok(figures)
+}
+
+async fn rounds(
+    bench: &Bench,
+    direction: Direction,
+    requests: Requests,
+) -> Result<Vec<Figure>, LoadError> {
+    let requests = Arc::new(requests);
+    let mut rounds = Vec::new();
+    for _ in 0..bench.size.rounds {
+        rounds.push(round(bench, direction, &requests).await?);
+    }
+    let way = match direction {
+        Direction::In => "in (Twilio to Genesys)",
+        Direction::Out => "out (Genesys to Twilio)",
+    };
+    let rate = |value: fn(&Round) -> f64| report::rate(median(rounds.iter().map(value)));
+    let time = |value: fn(&Round) -> Duration| report::micros(median(rounds.iter().map(value)));
+    Ok(vec![
+        Figure::new(
+            format!("{way}: messages, until drained"),
+            rate(|round| round.messages),
+        ),
+        Figure::new(
+            format!("{way}: accepts meanwhile"),
+            rate(|round| round.accepts),
+        ),
+        Figure::new(
+            format!("{way}: the relay's CPU time a message"),
+            time(|round| round.relay),
+        ),
+        Figure::new(
+            format!("{way}: CPU time of generator and platforms a message"),
+            time(|round| round.generator),
+        ),
+    ])
+}
+
+async fn round(
+    bench: &Bench,
+    direction: Direction,
+    requests: &Arc<Requests>,
+) -> Result<Round, LoadError> {
+    let total = requests.len();
+    let platforms = match direction {
+        Direction::In => Platforms::start(total, 0).await?,
+        Direction::Out => Platforms::start(0, total).await?,
+    };
+    let place = Place::prepare(&bench.data_dir)?;
+    let relay = place.start(&bench.relay, &platforms).await?;
+    closed_loop(relay.public, requests, 0..WARM_UP).await?;
+    platforms
+        .tally(direction)
+        .reaches(WARM_UP, PATIENCE)
+        .await?;
+    relay.drained().await?;
+
+    let (relay_before, own_before) = (relay.cpu()?, process::cpu(std::process::id())?);
+    let run = closed_loop(relay.public, requests, WARM_UP..total).await?;
+    let ended = platforms.tally(direction).reaches(total, PATIENCE).await?;
+    // The last completions belong to their messages' cost.
+    relay.drained().await?;
+    let (relay_after, own_after) = (relay.cpu()?, process::cpu(std::process::id())?);
+
+    platforms.verify()?;
+    platforms.tally(direction).in_order()?;
+    relay.kill().await?;
+    let count = total - WARM_UP;
+    Ok(Round {
+        accepts: per_second(count, run.took),
+        messages: per_second(count, ended.duration_since(run.began)),
+        relay: each(relay_after.saturating_sub(relay_before), count),
+        generator: each(own_after.saturating_sub(own_before), count),
+    })
+}
