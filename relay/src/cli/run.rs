@@ -136,6 +136,7 @@ async fn start_dispatch(parts: &Parts) -> Result<(Dispatch, Wake), CliError> {
         integration: parts.integration.subscribe(),
         budget: Budget::start(parts.settings.requests_per_minute),
         callbacks: Arc::clone(&parts.callbacks),
+        bell: Arc::default(),
         vitals: Arc::clone(&parts.vitals),
         public_url: parts.settings.public_url.clone(),
         clock: Arc::clone(&parts.clock),

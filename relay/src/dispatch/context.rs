@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use messaging_bridge_clients::genesys::{GenesysClient, IntegrationId};
 use messaging_bridge_clients::twilio::TwilioClient;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::budget::Budget;
 use super::callbacks::Callbacks;
@@ -35,6 +35,8 @@ pub struct Context {
     pub budget: Budget,
     /// Status callbacks as they come.
     pub callbacks: Arc<Callbacks>,
+    /// Rung when a receipt may wait.
+    pub bell: Arc<Notify>,
     /// What is seen from outside.
     pub vitals: Arc<Vitals>,
     /// Where Twilio reports statuses.

@@ -108,7 +108,7 @@ pub async fn start(
     let (stop, stopped) = watch::channel(false);
     let (inbound, inbound_wakes) = mpsc::unbounded_channel();
     let (outbound, outbound_wakes) = mpsc::unbounded_channel();
-    let bell = Arc::new(Notify::new());
+    let bell = Arc::clone(&context.bell);
     let traffic = Arc::clone(&directions.inbound);
     let inbound_loop = DirectionLoop {
         worker: Arc::new(InboundWorker { context: Arc::clone(&context), traffic: Arc::clone(&traffic) }),
@@ -127,7 +127,7 @@ pub async fn start(
         changes,
         stop: stopped.clone(),
     };
-    let receipts = ReceiptLoop { context, bell: Arc::clone(&bell), stop: stopped };
+    let receipts = ReceiptLoop { context, stop: stopped };
     let loops =
         vec![spawn(inbound_loop, inbound_lanes), spawn(outbound_loop, outbound_lanes), tokio::spawn(receipts.run())];
     Ok((Dispatch { stop, loops }, Wake { inbound, outbound, receipts: bell }))

@@ -94,7 +94,10 @@ impl Worker for OutboundWorker {
         let (expired, unresolved) = (context.dated(expired), context.dated(unresolved));
         match context.outbox.expire_outbound(before, expired, unresolved).await {
             Ok(0) => {}
-            Ok(ended) => tracing::error!(messages = ended, "messages waited too long while Twilio was not usable"),
+            Ok(ended) => {
+                tracing::error!(messages = ended, "messages waited too long while Twilio was not usable");
+                context.bell.notify_one();
+            }
             Err(error) => tracing::warn!(%error, "could not look for messages that are too old"),
         }
     }
@@ -227,6 +230,8 @@ impl OutboundWorker {
         tracing::error!(%lane, reason = ending.word, why = ending.sentence, "a message to Twilio became a dead letter");
         self.context.vitals.ended(Direction::Outbound, ending.word, self.context.age(head.accepted));
         let reason = self.context.dated(ending);
-        rest_of(self.context.insist(|| self.context.outbox.dead_letter(head.seq, reason.clone())).await)
+        let more = self.context.insist(|| self.context.outbox.dead_letter(head.seq, reason.clone())).await;
+        self.context.bell.notify_one();
+        rest_of(more)
     }
 }

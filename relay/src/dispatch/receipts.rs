@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use messaging_bridge_clients::ErrorKind;
 use messaging_bridge_clients::genesys::ReceiptAnswer;
-use tokio::sync::{Notify, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::budget::Class;
@@ -27,8 +27,6 @@ const BLOCKED_WAIT: Duration = Duration::from_secs(60);
 pub struct ReceiptLoop {
     /// What it works with.
     pub context: Arc<Context>,
-    /// Rung when a receipt may wait.
-    pub bell: Arc<Notify>,
     /// True when the relay stops.
     pub stop: watch::Receiver<bool>,
 }
@@ -62,12 +60,12 @@ impl ReceiptLoop {
                 Next::Again => {}
                 Next::End => return,
                 Next::Bell => tokio::select! {
-                    () = self.bell.notified() => {}
+                    () = self.context.bell.notified() => {}
                     _ = self.stop.changed() => {}
                 },
                 Next::At(at) => tokio::select! {
                     () = tokio::time::sleep_until(at) => {}
-                    () = self.bell.notified() => {}
+                    () = self.context.bell.notified() => {}
                     _ = self.stop.changed() => {}
                 },
             }

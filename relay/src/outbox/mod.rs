@@ -53,11 +53,12 @@ pub trait Outbox: Send + Sync + 'static {
     /// Puts the head back until later.
     fn defer(&self, seq: Seq, deferral: Deferral) -> Answer<'_, ()>;
 
-    /// Ends a message as delivered and erases its body. Returns whether the lane has more rows.
+    /// Ends a message as delivered and erases its body. Returns whether the lane has more rows; for a row that is gone
+    /// already (a repeated call, or a callback that was faster) it is true: the lane is to be looked at.
     fn complete(&self, seq: Seq) -> Answer<'_, bool>;
 
     /// Ends a message without delivery. An outbound message also gets its `Failed` receipt, in the same transaction.
-    /// Returns whether the lane has more rows.
+    /// Returns the same as [`Outbox::complete`].
     fn dead_letter(&self, seq: Seq, reason: DeadReason) -> Answer<'_, bool>;
 
     /// Ends outbound messages that arrived before `before`, without waiting for their turn. `expired` is for those that
@@ -73,8 +74,9 @@ pub trait Outbox: Send + Sync + 'static {
     /// Removes the mark of an attempt that definitely sent nothing.
     fn unmark(&self, seq: Seq, send: SendId) -> Answer<'_, ()>;
 
-    /// Records the SID of a part that Twilio took; the last part completes the message. A late answer for a message
-    /// that a callback completed already changes nothing. Returns whether the lane has more rows to work on.
+    /// Records the SID of a part that Twilio took; the last part completes the message. A late answer for a part that
+    /// a callback proved already changes nothing more; one for a dead letter takes it out of them. Returns whether the
+    /// lane is to be looked at again: after a late answer it always is.
     fn part_sent(&self, sent: PartSent) -> Answer<'_, bool>;
 
     /// What is known of a send.
@@ -85,8 +87,9 @@ pub trait Outbox: Send + Sync + 'static {
 
     // --- receipts ---
 
-    /// Raises the rank of a send by what a status callback reported; lower and repeated ranks change nothing. `None`
-    /// for a send that is not known.
+    /// Raises the rank of a send by what a status callback reported; lower and repeated ranks change nothing. A callback
+    /// for a send in doubt proves that it was sent: its part, or with the last part its message, is complete. `None` for
+    /// a send that is not known.
     fn raise(&self, report: StatusReport) -> Answer<'_, Option<Standing>>;
 
     /// The receipt that Genesys should get next: `Failed` first, then the longest waiting.
@@ -109,7 +112,8 @@ pub trait Outbox: Send + Sync + 'static {
     /// Dead letters, oldest first.
     fn dead_letters(&self, limit: u32) -> Answer<'_, Vec<DeadLetter>>;
 
-    /// Appends dead letters again, at the tail of their lanes and in their original order. Returns their lanes.
+    /// Appends dead letters again, at the tail of their lanes and in their original order; never those of another sender
+    /// or organisation. Returns their lanes.
     fn replay(&self, selection: ReplaySelection) -> Answer<'_, Vec<LaneKey>>;
 
     /// Removes what is past its retention, a bounded piece at a time. Returns whether there is more to look through.

@@ -1,17 +1,21 @@
 //! Dead letters: what ended without delivery, kept to be looked at and to be appended again.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use messaging_bridge_clients::mask;
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::ledger::{Book, Done, Ledger, millis};
+use super::messages;
 use crate::clock::from_millis;
-use crate::outbox::{DeadLetter, DeadLetterId, Direction, Identity, LaneKey, ReplaySelection};
+use crate::outbox::{DeadLetter, DeadLetterId, Direction, Identity, LaneKey, ReplaySelection, SendId};
 
 /// Dead letters, oldest first, without bodies.
 pub(super) fn list(ledger: &Ledger<'_>, limit: u32) -> Done<Vec<DeadLetter>> {
+    let ours = our_identities(ledger)?;
     let mut query = ledger.sql(
-        "SELECT id, lane, reason, sentence, accepted_ms, died_ms, payload IS NOT NULL FROM dead_letter
+        "SELECT id, lane, reason, sentence, accepted_ms, died_ms, payload IS NOT NULL, identity FROM dead_letter
          ORDER BY id LIMIT ?1",
     )?;
     let letters = query.query_map([limit], |row| {
@@ -24,7 +28,7 @@ pub(super) fn list(ledger: &Ledger<'_>, limit: u32) -> Done<Vec<DeadLetter>> {
             sentence: row.get(3)?,
             accepted: from_millis(row.get(4)?),
             died: from_millis(row.get(5)?),
-            replayable: row.get(6)?,
+            replayable: row.get(6)? && ours.contains(&row.get(7)?),
         })
     })?;
     Ok(letters.collect::<Result<_, _>>()?)
@@ -34,59 +38,65 @@ pub(super) fn list(ledger: &Ledger<'_>, limit: u32) -> Done<Vec<DeadLetter>> {
 ///
 /// The key stays taken, so the platform's own repeats are still recognised. An outbound message keeps its attempt
 /// mark: an unresolved one is looked up again before anything is sent. Its age starts anew, since somebody decided
-/// that it is still worth sending.
+/// that it is still worth sending. What was accepted for another sender or organisation is not delivered by this one.
 pub(super) fn replay(ledger: &mut Ledger<'_>, selection: ReplaySelection, now: Timestamp) -> Done<Vec<LaneKey>> {
-    let mut lanes = Vec::new();
-    for id in selected(ledger, selection)? {
-        let seq = ledger.book.next_seq;
-        let raised: Option<(String, u64)> = ledger
-            .sql(
-                "INSERT INTO message (seq, lane, direction, position, time_ms, accepted_ms, next_part, mark, mark_ms,
-                   key, genesys_id, identity, payload)
-                 SELECT ?2, lane, direction,
-                   CASE direction WHEN 0 THEN ?2 ELSE max(?3, (SELECT COALESCE(max(position), 0) FROM message m
-                     WHERE m.lane = d.lane)) END,
-                   ?3, ?3, next_part, mark, mark_ms, key, genesys_id, ?4, payload
-                 FROM dead_letter d WHERE id = ?1 AND payload IS NOT NULL RETURNING lane, length(payload)",
-            )?
-            .query_row(params![id, seq, millis(now), ledger.book.identity], |row| Ok((row.get(0)?, row.get(1)?)))
-            .optional()?;
-        let Some((lane, bytes)) = raised else { continue };
-        let lane = LaneKey::from_stored(&lane);
-        if lane.direction() == Direction::Outbound {
-            begin_receipt_anew(ledger, id)?;
-        }
-        ledger.sql("DELETE FROM dead_letter WHERE id = ?1")?.execute([id])?;
-        ledger.book.next_seq += 1;
-        ledger.book.add(lane.direction(), bytes);
-        ledger.book.dead_letters = ledger.book.dead_letters.saturating_sub(1);
-        if !lanes.contains(&lane) {
-            lanes.push(lane);
-        }
+    let mut lanes = BTreeSet::new();
+    for (letter, lane) in selected(ledger, selection)? {
+        append_again(ledger, letter, &lane, now)?;
+        lanes.insert(lane);
     }
-    Ok(lanes)
+    Ok(lanes.into_iter().collect())
 }
 
-fn selected(ledger: &Ledger<'_>, selection: ReplaySelection) -> Done<Vec<i64>> {
-    match selection {
-        ReplaySelection::One(id) => Ok(vec![id.0]),
-        ReplaySelection::All => {
-            let mut query =
-                ledger.sql("SELECT id FROM dead_letter WHERE payload IS NOT NULL ORDER BY accepted_ms, id")?;
-            let ids = query.query_map([], |row| row.get(0))?;
-            Ok(ids.collect::<Result<_, _>>()?)
-        }
+fn selected(ledger: &Ledger<'_>, selection: ReplaySelection) -> Done<Vec<(i64, LaneKey)>> {
+    let one = match selection {
+        ReplaySelection::One(id) => Some(id.0),
+        ReplaySelection::All => None,
+    };
+    let ours = our_identities(ledger)?;
+    let mut query = ledger.sql(
+        "SELECT id, lane, identity FROM dead_letter WHERE payload IS NOT NULL AND (?1 IS NULL OR id = ?1)
+         ORDER BY accepted_ms, id",
+    )?;
+    let letters: Vec<(i64, String, i64)> =
+        query.query_map([one], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
+    let ours = letters.into_iter().filter(|(_, _, identity)| ours.contains(identity));
+    Ok(ours.map(|(id, lane, _)| (id, LaneKey::from_stored(&lane))).collect())
+}
+
+fn append_again(ledger: &mut Ledger<'_>, letter: i64, lane: &LaneKey, now: Timestamp) -> Done<()> {
+    let seq = ledger.book.next_seq;
+    let (position, time) = match lane.direction() {
+        Direction::Inbound => (seq, messages::arrival_time(ledger, lane, now)?),
+        Direction::Outbound => (messages::tail_position(ledger, lane, now)?, millis(now)),
+    };
+    let bytes = ledger
+        .sql(
+            "INSERT INTO message (seq, lane, direction, position, time_ms, accepted_ms, next_part, mark, mark_ms,
+               key, genesys_id, identity, payload)
+             SELECT ?2, lane, direction, ?3, ?4, ?5, next_part, mark, mark_ms, key, genesys_id, ?6, payload
+             FROM dead_letter WHERE id = ?1 RETURNING length(payload)",
+        )?
+        .query_row(params![letter, seq, position, time, millis(now), ledger.book.identity], |row| row.get(0))?;
+    if lane.direction() == Direction::Outbound {
+        begin_receipt_anew(ledger, letter, now)?;
     }
+    ledger.sql("DELETE FROM dead_letter WHERE id = ?1")?.execute([letter])?;
+    ledger.book.next_seq += 1;
+    ledger.book.add(lane.direction(), bytes);
+    ledger.book.dead_letters = ledger.book.dead_letters.saturating_sub(1);
+    Ok(())
 }
 
 /// What the agent was told of the failed try must not stand in the way of what becomes of the new one.
-fn begin_receipt_anew(ledger: &Ledger<'_>, letter: i64) -> Done<()> {
+fn begin_receipt_anew(ledger: &Ledger<'_>, letter: i64, now: Timestamp) -> Done<()> {
     ledger
         .sql(
-            "UPDATE receipt SET wanted = 0, told = 0, code = NULL, sentence = NULL
+            "UPDATE receipt SET wanted = 0, told = 0, code = NULL, sentence = NULL, tries = 0, not_before_ms = 0,
+               created_ms = ?2
              WHERE genesys_id = (SELECT genesys_id FROM dead_letter WHERE id = ?1)",
         )?
-        .execute([letter])?;
+        .execute(params![letter, millis(now)])?;
     ledger
         .sql(
             "DELETE FROM send WHERE (sid IS NULL OR rank = 5)
@@ -95,6 +105,49 @@ fn begin_receipt_anew(ledger: &Ledger<'_>, letter: i64) -> Done<()> {
         )?
         .execute([letter])?;
     Ok(())
+}
+
+/// Ends the doubt about the send that a dead letter is marked with, if one is: a callback (or an answer that came
+/// after its message was given up) proves that the part was sent. With its last part the message was delivered and is
+/// no dead letter any more; else a replay goes on with the next part.
+pub(super) fn settle_mark(ledger: &mut Ledger<'_>, send: &SendId, last: bool) -> Done<()> {
+    if !last {
+        ledger
+            .sql("UPDATE dead_letter SET next_part = next_part + 1, mark = NULL, mark_ms = NULL WHERE mark = ?1")?
+            .execute([send.as_str()])?;
+        return Ok(());
+    }
+    let key: Option<String> = ledger
+        .sql("DELETE FROM dead_letter WHERE mark = ?1 RETURNING key")?
+        .query_row([send.as_str()], |row| row.get(0))
+        .optional()?;
+    if let Some(key) = key {
+        ledger.book.dead_letters = ledger.book.dead_letters.saturating_sub(1);
+        messages::set_outcome(ledger, &key, "delivered")?;
+    }
+    Ok(())
+}
+
+/// The identities whose rows this relay may deliver.
+fn our_identities(ledger: &Ledger<'_>) -> Done<Vec<i64>> {
+    let stored = identities(ledger.db)?;
+    let Some((_, current)) = stored.iter().find(|(id, _)| *id == ledger.book.identity) else { return Ok(Vec::new()) };
+    Ok(stored.iter().filter(|(_, identity)| !is_foreign(current, identity)).map(|(id, _)| *id).collect())
+}
+
+fn identities(db: &Connection) -> Result<Vec<(i64, Identity)>, rusqlite::Error> {
+    let mut query =
+        db.prepare_cached("SELECT id, sender, genesys_host, integration_name, integration_id FROM identity")?;
+    let stored = query.query_map([], |row| {
+        let identity = Identity {
+            sender: row.get(1)?,
+            genesys_host: row.get(2)?,
+            integration_name: row.get(3)?,
+            integration_id: row.get(4)?,
+        };
+        Ok((row.get(0)?, identity))
+    })?;
+    stored.collect()
 }
 
 /// Whether a row of `stored` may not be delivered by a relay of `current`: another sender or Genesys host, or an
@@ -110,42 +163,35 @@ fn is_foreign(current: &Identity, stored: &Identity) -> bool {
         || (*integration_name != current.integration_name && other_id)
 }
 
-/// Buries the rows of other bridges that this data directory once served. Returns how many.
+/// Buries the rows of other bridges that this data directory once served, all or nothing. Returns how many.
 pub(super) fn bury_foreign(
-    db: &rusqlite::Connection,
+    db: &mut Connection,
     book: &mut Book,
     current: &Identity,
     now: Timestamp,
 ) -> Result<u64, rusqlite::Error> {
-    let mut query = db.prepare("SELECT id, sender, genesys_host, integration_name, integration_id FROM identity")?;
-    let stored: Vec<(i64, Identity)> = query
-        .query_map([], |row| {
-            let identity = Identity {
-                sender: row.get(1)?,
-                genesys_host: row.get(2)?,
-                integration_name: row.get(3)?,
-                integration_id: row.get(4)?,
-            };
-            Ok((row.get(0)?, identity))
-        })?
-        .collect::<Result<_, _>>()?;
+    let transaction = db.transaction()?;
+    let stored = identities(&transaction)?;
     let mut buried = 0;
     for (id, _) in stored.iter().filter(|(id, identity)| *id != book.identity && is_foreign(current, identity)) {
-        buried += db.execute(
+        transaction.execute(
+            "UPDATE dedup SET outcome = 'foreign' WHERE key IN (SELECT key FROM message WHERE identity = ?1)",
+            [id],
+        )?;
+        buried += transaction.execute(
             "INSERT INTO dead_letter (lane, direction, accepted_ms, died_ms, reason, sentence, key, genesys_id,
                next_part, mark, mark_ms, identity, payload)
              SELECT lane, direction, accepted_ms, ?2, 'foreign', 'Accepted for another sender or Genesys organisation.',
                key, genesys_id, next_part, mark, mark_ms, identity, payload FROM message WHERE identity = ?1",
             params![id, millis(now)],
         )?;
-        db.execute("DELETE FROM message WHERE identity = ?1", [id])?;
-        db.execute("DELETE FROM receipt WHERE identity = ?1 AND wanted > told", [id])?;
+        transaction.execute("DELETE FROM message WHERE identity = ?1", [id])?;
+        transaction.execute("DELETE FROM receipt WHERE identity = ?1 AND wanted > told", [id])?;
     }
-    let buried = buried as u64;
-    if buried > 0 {
-        *book = super::schema::read_book(db, book.identity)?;
-    }
-    Ok(buried)
+    let after = super::schema::read_book(&transaction, book.identity)?;
+    transaction.commit()?;
+    *book = after;
+    Ok(buried as u64)
 }
 
 #[cfg(test)]

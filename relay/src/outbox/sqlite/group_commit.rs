@@ -6,10 +6,14 @@
 //! Guarantees: a job is answered `Ok` only after its group was committed with `synchronous=FULL`. When a group fails,
 //! it is rolled back whole; a job that failed for its own reasons is then told apart by running each alone. After an
 //! error of the disk the connection is opened again and nothing is retried: the callers decide.
+//!
+//! The log is written back and cut once in a while: until then it still holds the bodies that `secure_delete` has
+//! erased in the main file.
 
 use std::path::PathBuf;
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use tokio::sync::oneshot;
@@ -20,6 +24,9 @@ use crate::outbox::OutboxError;
 
 /// Jobs that share a transaction at most. Bounds how long the first of them waits for the last.
 const LARGEST_GROUP: usize = 512;
+
+/// The log is cut this long after its first change, at the latest.
+pub(super) const CUT_LOG_EVERY: Duration = Duration::from_secs(60);
 
 /// Something to do inside a transaction.
 trait Job: Send {
@@ -72,9 +79,15 @@ enum Message {
 
 impl Writer {
     /// Starts the thread on an opened database.
-    pub(super) fn start(path: PathBuf, connection: Connection, book: Book) -> std::io::Result<Self> {
+    pub(super) fn start(
+        path: PathBuf,
+        connection: Connection,
+        book: Book,
+        cut_log_every: Duration,
+    ) -> std::io::Result<Self> {
         let (jobs, inbox) = mpsc::channel();
-        let thread = WriterThread { path, connection: Some(connection), book, inbox };
+        let thread =
+            WriterThread { path, connection: Some(connection), book, inbox, cut_log_every, uncut_since: None };
         thread::Builder::new().name("outbox-writer".into()).spawn(move || thread.run())?;
         Ok(Self { jobs })
     }
@@ -106,11 +119,14 @@ struct WriterThread {
     connection: Option<Connection>,
     book: Book,
     inbox: mpsc::Receiver<Message>,
+    cut_log_every: Duration,
+    /// Since when the log holds something.
+    uncut_since: Option<Instant>,
 }
 
 impl WriterThread {
     fn run(mut self) {
-        while let Ok(message) = self.inbox.recv() {
+        while let Some(message) = self.next() {
             let mut group = Vec::new();
             let mut closing = None;
             let mut next = Some(message);
@@ -131,10 +147,34 @@ impl WriterThread {
         }
     }
 
+    /// The next thing to do; meanwhile the log is cut when its time has come. `None`: nobody can ask any more.
+    fn next(&mut self) -> Option<Message> {
+        loop {
+            let wait = self.uncut_since.map(|since| self.cut_log_every.saturating_sub(since.elapsed()));
+            match wait {
+                None => return self.inbox.recv().ok(),
+                Some(Duration::ZERO) => self.cut_log(),
+                Some(wait) => match self.inbox.recv_timeout(wait) {
+                    Ok(message) => return Some(message),
+                    Err(RecvTimeoutError::Timeout) => {}
+                    Err(RecvTimeoutError::Disconnected) => return None,
+                },
+            }
+        }
+    }
+
+    fn cut_log(&mut self) {
+        self.uncut_since = None;
+        let Some(connection) = &self.connection else { return };
+        if let Err(error) = connection.query_row(CUT_LOG, [], |_| Ok(())) {
+            tracing::warn!(%error, "the log of the outbox could not be written back");
+        }
+    }
+
     fn commit(&mut self, mut group: Vec<Box<dyn Job>>) {
         match self.transact(&mut group) {
             Ok(()) => answer_all(group, None),
-            Err(error) if group.len() > 1 && !is_of_the_disk(&error) => {
+            Err(error) if group.len() > 1 && !is_of_the_store(&error) => {
                 for job in group {
                     let mut alone = vec![job];
                     let failure = self.transact(&mut alone).err();
@@ -158,6 +198,7 @@ impl WriterThread {
             missing => missing.insert(schema::connect(&self.path)?),
         };
         let mut book = self.book.clone();
+        let changes = connection.total_changes();
         let transaction = connection.transaction()?;
         for job in group.iter_mut() {
             let mut ledger = Ledger { db: &transaction, book: &mut book };
@@ -169,11 +210,14 @@ impl WriterThread {
         planted_answer_before_commit(group);
         transaction.commit()?;
         self.book = book;
+        if connection.total_changes() != changes {
+            self.uncut_since.get_or_insert_with(Instant::now);
+        }
         Ok(())
     }
 
     fn failed(&mut self, error: &rusqlite::Error) -> OutboxError {
-        if is_of_the_disk(error) {
+        if is_of_the_store(error) {
             self.connection = None;
         }
         tracing::error!(%error, "the outbox could not commit");
@@ -182,11 +226,13 @@ impl WriterThread {
 
     fn checkpoint(&mut self) -> Result<(), OutboxError> {
         let Some(connection) = self.connection.take() else { return Ok(()) };
-        let checkpointed = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        let checkpointed = connection.query_row(CUT_LOG, [], |_| Ok(()));
         let closed = connection.close().map_err(|(_, error)| error);
         checkpointed.and(closed).map_err(|error| OutboxError::Store(error.to_string()))
     }
 }
+
+const CUT_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 
 fn answer_all(group: Vec<Box<dyn Job>>, failure: Option<OutboxError>) {
     for job in group {
@@ -194,18 +240,21 @@ fn answer_all(group: Vec<Box<dyn Job>>, failure: Option<OutboxError>) {
     }
 }
 
-/// After these the state of the connection is unknown: SQLite documents that it may have rolled back by itself, and a
-/// failed fsync must not be trusted to work the second time.
-fn is_of_the_disk(error: &rusqlite::Error) -> bool {
+/// Errors that no single job has caused: running each alone would meet them again. After those of the disk the state of
+/// the connection is unknown too: SQLite documents that it may have rolled back by itself, and a failed fsync must not
+/// be trusted to work the second time.
+fn is_of_the_store(error: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode::{
-        CannotOpen, DatabaseCorrupt, DiskFull, FileLockingProtocolFailed, NotADatabase, OutOfMemory, ReadOnly,
-        SystemIoFailure,
+        CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, FileLockingProtocolFailed, NotADatabase,
+        OutOfMemory, ReadOnly, SystemIoFailure,
     };
     matches!(
         error.sqlite_error_code(),
         Some(
             CannotOpen
+                | DatabaseBusy
                 | DatabaseCorrupt
+                | DatabaseLocked
                 | DiskFull
                 | FileLockingProtocolFailed
                 | NotADatabase

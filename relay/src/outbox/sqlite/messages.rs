@@ -41,9 +41,9 @@ pub(super) fn append(ledger: &mut Ledger<'_>, row: &NewRow, budget: u64) -> Done
 pub(super) fn store(ledger: &mut Ledger<'_>, row: &NewRow) -> Done<Seq> {
     let seq = ledger.book.next_seq;
     let (position, time) = match row.order {
-        Order::Arrival => (seq, arrival_time(ledger, row)?),
+        Order::Arrival => (seq, arrival_time(ledger, &row.lane, row.accepted)?),
         Order::Claimed(Some(time)) => (millis(time), millis(time)),
-        Order::Claimed(None) => (tail_position(ledger, row)?, millis(row.accepted)),
+        Order::Claimed(None) => (tail_position(ledger, &row.lane, row.accepted)?, millis(row.accepted)),
     };
     ledger
         .sql(
@@ -86,23 +86,28 @@ fn is_taken(ledger: &Ledger<'_>, key: &DedupKey, now: Timestamp) -> Done<bool> {
 }
 
 /// The arrival, but later than the last message of this customer: times in a lane increase strictly.
-fn arrival_time(ledger: &Ledger<'_>, row: &NewRow) -> Done<i64> {
+pub(super) fn arrival_time(ledger: &Ledger<'_>, lane: &LaneKey, arrived: Timestamp) -> Done<i64> {
     Ok(ledger
         .sql(
-            "INSERT INTO contact (customer, last_inbound_ms) VALUES (?1, ?2)
+            "INSERT INTO contact (customer, last_time_ms) VALUES (?1, ?2)
              ON CONFLICT (customer) DO UPDATE
-             SET last_inbound_ms = max(excluded.last_inbound_ms, contact.last_inbound_ms + 1)
-             RETURNING last_inbound_ms",
+             SET last_time_ms = max(excluded.last_time_ms, contact.last_time_ms + 1)
+             RETURNING last_time_ms",
         )?
-        .query_row(params![row.lane.customer(), millis(row.accepted)], |row| row.get(0))?)
+        .query_row(params![lane.customer(), millis(arrived)], |row| row.get(0))?)
 }
 
-fn tail_position(ledger: &Ledger<'_>, row: &NewRow) -> Done<i64> {
-    let last: Option<i64> = ledger
-        .sql("SELECT max(position) FROM message WHERE lane = ?1")?
-        .query_row([row.lane.expose()], |row| row.get(0))?;
-    Ok(last.unwrap_or(i64::MIN).max(millis(row.accepted)))
+/// A position behind all of a lane, for what claims no time.
+pub(super) fn tail_position(ledger: &Ledger<'_>, lane: &LaneKey, arrived: Timestamp) -> Done<i64> {
+    let last: Option<i64> = ledger.sql(LAST_POSITION)?.query_row([lane.expose()], |row| row.get(0))?;
+    Ok(last.unwrap_or(i64::MIN).max(millis(arrived)))
 }
+
+/// The untried and the attempted rows apart: each end of the index is one step, their maximum over both is a walk
+/// through the lane.
+pub(super) const LAST_POSITION: &str = "SELECT max(position) FROM (
+     SELECT max(position) AS position FROM message WHERE lane = ?1 AND attempted = 0
+     UNION ALL SELECT max(position) FROM message WHERE lane = ?1 AND attempted = 1)";
 
 /// Takes the key of a message that cannot be carried, with its `Failed` receipt.
 pub(super) fn refuse(ledger: &mut Ledger<'_>, refusal: &Refusal) -> Done<Appended> {
@@ -133,7 +138,7 @@ pub(super) fn lanes(ledger: &Ledger<'_>) -> Done<Vec<WaitingLane>> {
     Ok(lanes.collect::<Result<_, _>>()?)
 }
 
-const HEAD: &str = "SELECT m.seq, m.accepted_ms, m.time_ms, m.not_before_ms, m.tries, m.strikes, m.next_part, m.mark,
+pub(super) const HEAD: &str = "SELECT m.seq, m.accepted_ms, m.time_ms, m.not_before_ms, m.tries, m.strikes, m.next_part, m.mark,
      m.mark_ms, i.sender, m.payload,
      m.next_part > 0 AND EXISTS (SELECT 1 FROM send s WHERE s.genesys_id = m.genesys_id AND s.rank = 5)
      FROM message m JOIN identity i ON i.id = m.identity
@@ -183,13 +188,13 @@ pub(super) fn defer(ledger: &Ledger<'_>, seq: Seq, deferral: Deferral) -> Done<(
     Ok(())
 }
 
-/// Ends a row as delivered. A row that is gone already changes nothing.
+/// Ends a row as delivered. A row that is gone already changes nothing, and its lane is to be looked at.
 pub(super) fn complete(ledger: &mut Ledger<'_>, seq: Seq) -> Done<bool> {
     let ended = ledger
         .sql("DELETE FROM message WHERE seq = ?1 RETURNING lane, key, length(payload)")?
         .query_row([seq.0], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, u64>(2)?)))
         .optional()?;
-    let Some((lane, key, bytes)) = ended else { return Ok(false) };
+    let Some((lane, key, bytes)) = ended else { return Ok(true) };
     let lane = LaneKey::from_stored(&lane);
     ledger.book.remove(lane.direction(), bytes);
     set_outcome(ledger, &key, "delivered")?;
@@ -197,7 +202,8 @@ pub(super) fn complete(ledger: &mut Ledger<'_>, seq: Seq) -> Done<bool> {
     has_rows(ledger, &lane)
 }
 
-/// Moves a row to the dead letters, with the agent's receipt.
+/// Moves a row to the dead letters, with the agent's receipt. A row that is gone already changes nothing, and its lane
+/// is to be looked at.
 pub(super) fn dead_letter(ledger: &mut Ledger<'_>, seq: Seq, reason: &DeadReason) -> Done<bool> {
     let buried = ledger
         .sql(
@@ -208,7 +214,7 @@ pub(super) fn dead_letter(ledger: &mut Ledger<'_>, seq: Seq, reason: &DeadReason
         )?
         .execute(params![seq.0, millis(reason.at), reason.word, reason.sentence])?;
     if buried == 0 {
-        return Ok(false);
+        return Ok(true);
     }
     let (lane, key, genesys_id, bytes) = ledger
         .sql("DELETE FROM message WHERE seq = ?1 RETURNING lane, key, genesys_id, length(payload)")?
@@ -225,6 +231,9 @@ pub(super) fn dead_letter(ledger: &mut Ledger<'_>, seq: Seq, reason: &DeadReason
     has_rows(ledger, &lane)
 }
 
+pub(super) const LATE: &str = "SELECT seq, mark IS NOT NULL FROM message
+     WHERE direction = 1 AND accepted_ms < ?1 ORDER BY accepted_ms LIMIT 200";
+
 /// Ends outbound rows that arrived before a time, a bounded number in one go.
 pub(super) fn expire_outbound(
     ledger: &mut Ledger<'_>,
@@ -233,9 +242,7 @@ pub(super) fn expire_outbound(
     unresolved: &DeadReason,
 ) -> Done<u64> {
     let late: Vec<(i64, bool)> = ledger
-        .sql(
-            "SELECT seq, mark IS NOT NULL FROM message WHERE direction = 1 AND accepted_ms < ?1 ORDER BY seq LIMIT 200",
-        )?
+        .sql(LATE)?
         .query_map([millis(before)], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
     for (seq, marked) in &late {
@@ -254,12 +261,18 @@ pub(super) fn set_outcome(ledger: &Ledger<'_>, key: &str, outcome: &str) -> Done
     Ok(())
 }
 
+pub(super) const OLDEST_OUTBOUND: &str =
+    "SELECT accepted_ms FROM message WHERE direction = 1 ORDER BY accepted_ms LIMIT 1";
+
 /// When the oldest waiting message of a direction arrived.
 pub(super) fn oldest(ledger: &Ledger<'_>, direction: Direction) -> Done<Option<Timestamp>> {
-    // A constant, so that the partial index of the outbound rows can serve.
+    if ledger.book.rows[direction as usize] == 0 {
+        // Without this, nothing inbound would mean a walk through everything outbound.
+        return Ok(None);
+    }
     let sql = match direction {
         Direction::Inbound => "SELECT accepted_ms FROM message WHERE direction = 0 ORDER BY seq LIMIT 1",
-        Direction::Outbound => "SELECT accepted_ms FROM message WHERE direction = 1 ORDER BY seq LIMIT 1",
+        Direction::Outbound => OLDEST_OUTBOUND,
     };
     Ok(ledger.sql(sql)?.query_row([], |row| row.get(0)).optional()?.map(from_millis))
 }

@@ -12,6 +12,8 @@ mod receipts;
 mod retention;
 mod schema;
 mod sends;
+#[cfg(test)]
+mod tests;
 mod volume;
 
 use std::path::Path;
@@ -22,7 +24,7 @@ use jiff::Timestamp;
 use messaging_bridge_clients::twilio::MessageSid;
 use tokio::sync::Semaphore;
 
-use self::group_commit::Writer;
+use self::group_commit::{CUT_LOG_EVERY, Writer};
 use self::volume::{DirectoryLock, Volume};
 use super::{
     Answer, Appended, DeadLetter, DeadReason, Deferral, Direction, Head, Identity, LaneKey, Mark, NewRow, Outbox,
@@ -61,13 +63,13 @@ impl SqliteOutbox {
         std::fs::create_dir_all(directory).map_err(store)?;
         let lock = DirectoryLock::take(directory)?;
         let path = directory.join(FILE);
-        let (connection, mut book) = schema::open(&path, identity)?;
-        let foreign = dead_letters::bury_foreign(&connection, &mut book, identity, clock.now())
-            .map_err(|error| OutboxError::Store(error.to_string()))?;
+        let (mut connection, mut book) = schema::open(&path, identity)?;
+        let foreign = dead_letters::bury_foreign(&mut connection, &mut book, identity, clock.now())
+            .map_err(|error| OutboxError::Store(format!("{}: {error}", path.display())))?;
         if foreign > 0 {
             tracing::warn!(messages = foreign, "messages of another sender or organisation became dead letters");
         }
-        let writer = Writer::start(path, connection, book).map_err(store)?;
+        let writer = Writer::start(path, connection, book, CUT_LOG_EVERY).map_err(store)?;
         let appends = Arc::new(Semaphore::new(APPEND_QUEUE));
         Ok(Self { writer, appends, volume: Volume::new(directory.into()), budget: max_bytes, clock, _lock: lock })
     }
@@ -81,7 +83,7 @@ impl SqliteOutbox {
         }
         let lock = DirectoryLock::take(directory)?;
         let (connection, book) = schema::open_as_before(&path)?;
-        let writer = Writer::start(path, connection, book)
+        let writer = Writer::start(path, connection, book, CUT_LOG_EVERY)
             .map_err(|error| OutboxError::Store(format!("{}: {error}", directory.display())))?;
         let appends = Arc::new(Semaphore::new(APPEND_QUEUE));
         Ok(Self { writer, appends, volume: Volume::new(directory.into()), budget: u64::MAX, clock, _lock: lock })

@@ -10,7 +10,8 @@ use crate::clock::from_millis;
 use crate::message::CustomerId;
 use crate::outbox::{Rank, Receipt, ReceiptLevel, ReceiptReason, WaitingReceipt};
 
-/// Makes the row of a message that is about to be sent, if there is none.
+/// Makes the row of a message that is about to be sent in so many parts. The row may stand already, made by a failure
+/// before anything was sent, which did not know the parts.
 pub(super) fn prepare(
     ledger: &Ledger<'_>,
     id: &GenesysMessageId,
@@ -21,7 +22,7 @@ pub(super) fn prepare(
     ledger
         .sql(
             "INSERT INTO receipt (genesys_id, customer, parts, created_ms, identity) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (genesys_id) DO NOTHING",
+             ON CONFLICT (genesys_id) DO UPDATE SET parts = excluded.parts",
         )?
         .execute(params![id.as_str(), customer, parts, created_ms, ledger.book.identity])?;
     Ok(())
@@ -35,7 +36,12 @@ pub(super) fn want_failed(
     (level, reason): (ReceiptLevel, &ReceiptReason),
     not_before_ms: i64,
 ) -> Done<()> {
-    prepare(ledger, id, customer, 1, not_before_ms)?;
+    ledger
+        .sql(
+            "INSERT INTO receipt (genesys_id, customer, parts, created_ms, identity) VALUES (?1, ?2, 1, ?3, ?4)
+             ON CONFLICT (genesys_id) DO NOTHING",
+        )?
+        .execute(params![id.as_str(), customer, not_before_ms, ledger.book.identity])?;
     want(ledger, id, level, Some((reason.code.as_str(), &reason.sentence)), not_before_ms)?;
     Ok(())
 }
@@ -83,13 +89,20 @@ pub(super) fn raise(ledger: &Ledger<'_>, id: &GenesysMessageId) -> Done<bool> {
     want(ledger, id, level, reason, 0)
 }
 
-const WAITING: &str = "SELECT genesys_id, wanted, customer, code, sentence, tries, created_ms FROM receipt
-     WHERE wanted > told AND not_before_ms <= ?1
-     ORDER BY wanted NOT IN (1, 4), not_before_ms, created_ms LIMIT 1";
+pub(super) const NEXT_FAILED: &str =
+    "SELECT genesys_id, wanted, customer, code, sentence, tries, created_ms FROM receipt
+     WHERE wanted > told AND wanted IN (1, 4) AND not_before_ms <= ?1 ORDER BY not_before_ms, created_ms LIMIT 1";
+pub(super) const NEXT: &str = "SELECT genesys_id, wanted, customer, code, sentence, tries, created_ms FROM receipt
+     WHERE wanted > told AND not_before_ms <= ?1 ORDER BY not_before_ms, created_ms LIMIT 1";
 
-/// The receipt that Genesys should get next.
+/// The receipt that Genesys should get next. Two questions, so that each walks along an index: after an outage a
+/// hundred thousand may wait.
 pub(super) fn next(ledger: &Ledger<'_>, now: Timestamp) -> Done<Option<WaitingReceipt>> {
-    Ok(ledger.sql(WAITING)?.query_row([millis(now)], read).optional()?)
+    let failed = ledger.sql(NEXT_FAILED)?.query_row([millis(now)], read).optional()?;
+    match failed {
+        Some(failed) => Ok(Some(failed)),
+        None => Ok(ledger.sql(NEXT)?.query_row([millis(now)], read).optional()?),
+    }
 }
 
 fn read(row: &Row<'_>) -> Result<WaitingReceipt, rusqlite::Error> {
@@ -124,19 +137,19 @@ pub(super) fn due(ledger: &Ledger<'_>) -> Done<Option<Timestamp>> {
     Ok(due.map(from_millis))
 }
 
-/// Records what Genesys was told.
+/// Records what Genesys was told. A replay may have begun the receipt anew meanwhile: then this says nothing.
 pub(super) fn done(ledger: &Ledger<'_>, receipt: &Receipt) -> Done<()> {
     ledger
-        .sql("UPDATE receipt SET told = max(told, ?2), tries = 0 WHERE genesys_id = ?1")?
+        .sql("UPDATE receipt SET told = max(told, ?2), tries = 0 WHERE genesys_id = ?1 AND wanted >= ?2")?
         .execute(params![receipt.genesys_id.as_str(), receipt.level as i64])?;
     Ok(())
 }
 
-/// Puts a receipt back until later.
+/// Puts a receipt back until later. A higher one that came meanwhile does not wait for it.
 pub(super) fn defer(ledger: &Ledger<'_>, receipt: &Receipt, until: Timestamp) -> Done<()> {
     ledger
-        .sql("UPDATE receipt SET tries = tries + 1, not_before_ms = ?2 WHERE genesys_id = ?1")?
-        .execute(params![receipt.genesys_id.as_str(), millis(until)])?;
+        .sql("UPDATE receipt SET tries = tries + 1, not_before_ms = ?2 WHERE genesys_id = ?1 AND wanted = ?3")?
+        .execute(params![receipt.genesys_id.as_str(), millis(until), receipt.level as i64])?;
     Ok(())
 }
 

@@ -46,13 +46,14 @@ fn migrations() -> Migrations<'static> {
             identity INTEGER NOT NULL,
             payload BLOB NOT NULL
         ) STRICT;
-        CREATE INDEX message_lane ON message (lane, attempted DESC, position, seq);
-        CREATE INDEX message_outbound ON message (seq) WHERE direction = 1;
+        CREATE INDEX message_lane ON message (lane, attempted DESC, position);
+        CREATE INDEX message_outbound ON message (accepted_ms) WHERE direction = 1;
+        CREATE INDEX message_mark ON message (mark) WHERE mark IS NOT NULL;
         CREATE TABLE dedup (
             key TEXT PRIMARY KEY, expires_ms INTEGER NOT NULL, outcome TEXT
         ) STRICT, WITHOUT ROWID;
         CREATE TABLE contact (
-            customer TEXT PRIMARY KEY, last_inbound_ms INTEGER NOT NULL
+            customer TEXT PRIMARY KEY, last_time_ms INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID;
         CREATE TABLE send (
             id TEXT PRIMARY KEY, genesys_id TEXT, part INTEGER NOT NULL, parts INTEGER NOT NULL, sid TEXT,
@@ -67,7 +68,8 @@ fn migrations() -> Migrations<'static> {
             code TEXT, sentence TEXT, tries INTEGER NOT NULL DEFAULT 0,
             not_before_ms INTEGER NOT NULL DEFAULT 0, created_ms INTEGER NOT NULL, identity INTEGER NOT NULL
         ) STRICT, WITHOUT ROWID;
-        CREATE INDEX receipt_waiting ON receipt (not_before_ms) WHERE wanted > told;
+        CREATE INDEX receipt_waiting ON receipt (not_before_ms, created_ms) WHERE wanted > told;
+        CREATE INDEX receipt_failed ON receipt (not_before_ms, created_ms) WHERE wanted > told AND wanted IN (1, 4);
         CREATE INDEX receipt_created ON receipt (created_ms);
         CREATE TABLE dead_letter (
             id INTEGER PRIMARY KEY, lane TEXT NOT NULL, direction INTEGER NOT NULL, accepted_ms INTEGER NOT NULL,
@@ -75,6 +77,9 @@ fn migrations() -> Migrations<'static> {
             genesys_id TEXT, next_part INTEGER NOT NULL, mark TEXT, mark_ms INTEGER, identity INTEGER NOT NULL,
             payload BLOB
         ) STRICT;
+        CREATE INDEX dead_letter_died ON dead_letter (died_ms);
+        CREATE INDEX dead_letter_body ON dead_letter (died_ms) WHERE payload IS NOT NULL;
+        CREATE INDEX dead_letter_mark ON dead_letter (mark) WHERE mark IS NOT NULL;
         ",
     )])
 }
@@ -106,7 +111,7 @@ pub(super) fn open_as_before(path: &Path) -> Result<(Connection, Book), OutboxEr
 pub(super) fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(Duration::from_secs(5))?;
-    connection.pragma_update(None, "journal_mode", "WAL")?;
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "secure_delete", true)?;
     connection.pragma_update(None, "wal_autocheckpoint", AUTOCHECKPOINT_PAGES)?;

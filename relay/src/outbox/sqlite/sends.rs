@@ -8,7 +8,7 @@ use messaging_bridge_clients::twilio::MessageSid;
 use rusqlite::{OptionalExtension as _, params};
 
 use super::ledger::{Done, Ledger, millis};
-use super::{messages, receipts};
+use super::{dead_letters, messages, receipts};
 use crate::outbox::{Mark, PartSent, Rank, SendId, SendState, Seq, Standing, StatusReport};
 
 /// Commits the attempt mark of a part; false when its row is gone.
@@ -47,19 +47,21 @@ pub(super) fn part_sent(ledger: &mut Ledger<'_>, sent: &PartSent) -> Done<bool> 
     settle_mark(ledger, &sent.send, sent.last)
 }
 
-/// Ends the doubt about the send that a row is marked with: on to the next part, or complete.
+pub(super) const SETTLE: &str = "UPDATE message
+     SET next_part = next_part + 1, mark = NULL, mark_ms = NULL, not_before_ms = 0, tries = 0
+     WHERE mark = ?1 RETURNING seq";
+
+/// Ends the doubt about the send that a row is marked with: on to the next part, or complete. Returns whether the lane
+/// is to be looked at again: for a late answer it is, since whoever waits for it does not know what came before.
 fn settle_mark(ledger: &mut Ledger<'_>, send: &SendId, last: bool) -> Done<bool> {
-    let seq: Option<i64> = ledger
-        .sql(
-            "UPDATE message SET next_part = next_part + 1, mark = NULL, mark_ms = NULL, not_before_ms = 0, tries = 0
-             WHERE direction = 1 AND mark = ?1 RETURNING seq",
-        )?
-        .query_row([send.as_str()], |row| row.get(0))
-        .optional()?;
+    let seq: Option<i64> = ledger.sql(SETTLE)?.query_row([send.as_str()], |row| row.get(0)).optional()?;
     match seq {
         Some(seq) if last => messages::complete(ledger, Seq(seq)),
         Some(_) => Ok(true),
-        None => Ok(false),
+        None => {
+            dead_letters::settle_mark(ledger, send, last)?;
+            Ok(true)
+        }
     }
 }
 

@@ -1,0 +1,77 @@
+//! What is removed when its time is over, and what never is.
+
+use futures_util::future::join_all;
+
+use super::rig::{ANN, Rig, at, inbound, outbound, refused, to_genesys};
+use crate::outbox::{Appended, Rank, ReplaySelection, SendId};
+
+for_every_backend! {
+    bodies_of_dead_letters_go_after_14_days_and_all_after_30,
+    sends_and_receipts_go_after_30_days,
+    what_waits_is_never_purged,
+    a_purge_of_much_ends_in_bounded_pieces,
+}
+
+const DAY: i64 = 24 * 60 * 60;
+
+/// Purges until there is nothing more to look through; in how many pieces.
+async fn purge(rig: &Rig) -> usize {
+    for piece in 1..10_000 {
+        if !rig.outbox.purge(rig.now()).await.unwrap() {
+            return piece;
+        }
+    }
+    panic!("the purge does not end");
+}
+
+async fn bodies_of_dead_letters_go_after_14_days_and_all_after_30(rig: &Rig) {
+    let seq = rig.store(inbound(ANN, "a", at(0))).await;
+    rig.outbox.dead_letter(seq, refused(at(0))).await.unwrap();
+    rig.wait(14 * DAY);
+    purge(rig).await;
+    assert!(rig.outbox.dead_letters(9).await.unwrap()[0].replayable, "not before 14 days are over");
+    rig.wait(1);
+    purge(rig).await;
+    assert!(!rig.outbox.dead_letters(9).await.unwrap()[0].replayable);
+    assert_eq!(rig.outbox.replay(ReplaySelection::All).await.unwrap(), [], "nothing is left to replay");
+    assert_eq!(rig.outbox.stats().await.unwrap().dead_letters, 1);
+    rig.wait(16 * DAY);
+    purge(rig).await;
+    assert!(rig.outbox.dead_letters(9).await.unwrap().is_empty());
+    assert_eq!(rig.outbox.stats().await.unwrap().dead_letters, 0);
+}
+
+async fn sends_and_receipts_go_after_30_days(rig: &Rig) {
+    rig.send_outbound("a").await;
+    rig.wait(30 * DAY);
+    purge(rig).await;
+    assert!(rig.hear("a", Rank::Sent).await.unwrap().receipt_waits, "not before 30 days are over");
+    rig.wait(1);
+    purge(rig).await;
+    assert_eq!(rig.outbox.send_state(&SendId::new("a")).await.unwrap(), None);
+    assert_eq!(rig.outbox.stats().await.unwrap().receipts, 0);
+}
+
+async fn what_waits_is_never_purged(rig: &Rig) {
+    rig.store(inbound(ANN, "a", at(0))).await;
+    rig.store(outbound(ANN, "b", at(0))).await;
+    rig.wait(365 * DAY);
+    purge(rig).await;
+    let stats = rig.outbox.stats().await.unwrap();
+    assert_eq!((stats.inbound, stats.outbound), (1, 1));
+    assert_eq!(rig.drain(&to_genesys(ANN)).await, ["a"]);
+}
+
+async fn a_purge_of_much_ends_in_bounded_pieces(rig: &Rig) {
+    let names: Vec<String> = (0..2500).map(|n| format!("m{n}")).collect();
+    join_all(names.iter().map(|name| async move {
+        let seq = rig.store(inbound(ANN, name, at(0))).await;
+        rig.outbox.dead_letter(seq, refused(at(0))).await.unwrap();
+    }))
+    .await;
+    rig.wait(31 * DAY);
+    assert!(purge(rig).await > 1, "in one go, everybody would wait behind it");
+    assert_eq!(rig.outbox.stats().await.unwrap().dead_letters, 0);
+    let again = rig.outbox.append(inbound(ANN, "m0", rig.now())).await.unwrap();
+    assert!(matches!(again, Appended::Stored(_)));
+}
