@@ -24,6 +24,7 @@ mod call;
 mod connection;
 mod control;
 mod courier;
+pub mod demo;
 mod faults;
 mod gate;
 mod genesys;

@@ -4,10 +4,12 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use messaging_bridge_sandbox::demo::Demo;
 use messaging_bridge_sandbox::{Options, Profile, Sandbox};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -31,6 +33,66 @@ enum Command {
     ///
     /// Example: messaging-bridge-sandbox serve --connect bridge.example.com=http://127.0.0.1:8080
     Serve(Serve),
+    /// Run the sandbox with a real relay, send a first message each way, and keep both running.
+    ///
+    /// Example: messaging-bridge-sandbox demo --relay target/debug/messaging-bridge-relay
+    Demo(DemoArgs),
+}
+
+#[derive(Args)]
+struct DemoArgs {
+    /// The relay's binary.
+    #[arg(long, value_name = "FILE")]
+    relay: PathBuf,
+    /// Where the page is served.
+    #[arg(
+        long,
+        env = "SANDBOX_LISTEN",
+        default_value = "127.0.0.1:4010",
+        value_name = "ADDR:PORT"
+    )]
+    listen: SocketAddr,
+    /// End after the transcript.
+    #[arg(long)]
+    once: bool,
+}
+
+impl DemoArgs {
+    async fn run(self) -> Result<(), String> {
+        let demo = Demo {
+            relay: self.relay,
+            listen: self.listen,
+        };
+        let mut out = std::io::stdout();
+        let mut running = demo
+            .run(&mut out)
+            .await
+            .map_err(|error| error.to_string())?;
+        if self.once {
+            return Ok(());
+        }
+        let page = running.page();
+        writeln!(
+            out,
+            "\nThe phone and the desk are at {page}\nBoth run until Ctrl-C."
+        )
+        .map_err(|error| format!("standard output: {error}"))?;
+        tokio::select! {
+            error = running.until_relay_ends() => Err(error.to_string()),
+            ended = interrupted() => ended,
+        }
+    }
+}
+
+/// Returns at Ctrl-C or a termination signal.
+async fn interrupted() -> Result<(), String> {
+    let mut terminated =
+        signal(SignalKind::terminate()).map_err(|error| format!("signals: {error}"))?;
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminated.recv() => {}
+    }
+    Ok(())
 }
 
 #[derive(Args)]
@@ -136,12 +198,7 @@ impl Serve {
             .map_err(|error| error.to_string())?;
         self.announce(&sandbox)
             .map_err(|error| format!("standard output: {error}"))?;
-        let mut terminated =
-            signal(SignalKind::terminate()).map_err(|error| format!("signals: {error}"))?;
-        tokio::select! {
-            _ = tokio::signal::ctrl_c() => {}
-            _ = terminated.recv() => {}
-        }
+        interrupted().await?;
         sandbox.shutdown();
         Ok(())
     }
@@ -180,8 +237,11 @@ async fn main() -> ExitCode {
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .init();
-    let Command::Serve(serve) = Cli::parse().command;
-    match serve.run().await {
+    let ended = match Cli::parse().command {
+        Command::Serve(serve) => serve.run().await,
+        Command::Demo(demo) => demo.run().await,
+    };
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Standard error may be closed; the exit code still says it.

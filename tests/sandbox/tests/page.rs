@@ -228,6 +228,7 @@ async fn everything_has_a_name_and_new_messages_are_announced() {
            .map((one) => one.outerHTML)",
     );
     assert_eq!(nameless.await, json!([]));
+    scene.screenshot("page-empty").await;
     for thread in ["phone-thread", "desk-thread"] {
         // The role `log` is a polite live region.
         assert_eq!(
