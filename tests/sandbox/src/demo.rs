@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::process::{Child, Command};
 use url::Url;
 
@@ -65,6 +65,7 @@ fn io_error(what: impl Into<String>) -> impl FnOnce(io::Error) -> DemoError {
 pub struct Running {
     sandbox: Sandbox,
     relay: Child,
+    relay_listens: SocketAddr,
     directory: PathBuf,
     keep_directory: bool,
 }
@@ -107,6 +108,7 @@ impl Demo {
         Ok(Running {
             sandbox,
             relay,
+            relay_listens: SocketAddr::from(([127, 0, 0, 1], ports[0])),
             directory,
             keep_directory: false,
         })
@@ -163,10 +165,7 @@ impl Running {
             |status| format!("the relay ended with {status}"),
         );
         self.keep_directory = true;
-        DemoError::Failed {
-            what,
-            log: self.directory.join("relay.log"),
-        }
+        self.failed(&what)
     }
 
     async fn converse(&self, out: &mut (impl Write + Send)) -> Result<(), DemoError> {
@@ -177,8 +176,8 @@ impl Running {
             out,
             &format!("customer {customer} texts {number}:\n    {}", FIRST.0),
         )?;
+        self.until_relay_listens().await?;
         let began = Instant::now();
-        // The relay looks its integration up first; until then it refuses nobody, it only keeps the message.
         self.sandbox.customer_sends(&customer, FIRST.0).await;
         self.until("the text did not reach the desk", |log| {
             !log.genesys_inbound.is_empty()
@@ -212,6 +211,25 @@ impl Running {
         say(out, "the agent sees: delivered")
     }
 
+    /// Twilio would give up on a relay that is not there yet.
+    async fn until_relay_listens(&self) -> Result<(), DemoError> {
+        let began = Instant::now();
+        while TcpStream::connect(self.relay_listens).await.is_err() {
+            if began.elapsed() > PATIENCE {
+                return Err(self.failed("the relay did not start"));
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(())
+    }
+
+    fn failed(&self, what: &str) -> DemoError {
+        DemoError::Failed {
+            what: what.to_owned(),
+            log: self.directory.join("relay.log"),
+        }
+    }
+
     async fn until(
         &self,
         failure: &str,
@@ -220,10 +238,7 @@ impl Running {
         let began = Instant::now();
         while !holds(&self.sandbox.log()) {
             if began.elapsed() > PATIENCE {
-                return Err(DemoError::Failed {
-                    what: failure.to_owned(),
-                    log: self.directory.join("relay.log"),
-                });
+                return Err(self.failed(failure));
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
