@@ -23,7 +23,7 @@ use crate::settings::Settings;
 const FILE: &str = "integration.json";
 
 /// How often a blocked direction is looked at for a lost integration.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
+const LOOK_AGAIN: Duration = Duration::from_mins(1);
 
 /// What was resolved, and for whom.
 #[derive(Debug, Serialize, Deserialize)]

@@ -109,6 +109,10 @@ pub enum StoredMessageError {
 
 impl Message {
     /// The bytes to store: a version byte, then JSON.
+    ///
+    /// # Panics
+    ///
+    /// Never: strings and maps of strings always serialise.
     pub fn to_stored(&self) -> Vec<u8> {
         let mut bytes = vec![STORED_VERSION];
         serde_json::to_writer(&mut bytes, self).expect("strings and maps of strings always serialise");

@@ -80,6 +80,10 @@ impl PublicUrl {
 
     /// Where Twilio reports what becomes of a send. The send's own id stands in it, so that a callback that comes
     /// before (or without) the answer is recognised.
+    ///
+    /// # Panics
+    ///
+    /// Never: the base was parsed, and ids hold only letters and digits.
     pub fn twilio_status(&self, send: &SendId) -> Url {
         Url::parse(&format!("{}{TWILIO_STATUS}{}", self.base, send.as_str()))
             .expect("the base was parsed and ids hold only letters and digits")

@@ -200,3 +200,65 @@ fn https(field: &'static str, host: &str) -> Result<Url, SettingsError> {
     let url = Url::parse(&format!("https://{host}")).map_err(|_| refuse())?;
     if url.host_str() == Some(host) && url.path() == "/" { Ok(url) } else { Err(refuse()) }
 }
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test that cannot read its own input should stop there")]
+
+    use super::*;
+    use rstest::rstest;
+
+    const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crds/relay-config.golden.yaml");
+    const MINIMAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crds/examples/minimal.yaml");
+    const FULL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crds/examples/full.yaml");
+
+    fn load(source: Source) -> Settings {
+        Settings::load(&source, &BaseUrls::default()).unwrap()
+    }
+
+    #[test]
+    fn the_golden_configuration_of_the_operator_is_read() {
+        let settings = load(Source::Config(GOLDEN.into()));
+        assert!(settings.integration_id.is_some(), "the operator hands the id on");
+        assert!(settings.genesys_hosts.api.as_str().starts_with("https://api."));
+        assert!(settings.genesys_hosts.login.as_str().starts_with("https://login."));
+    }
+
+    #[test]
+    fn a_manifest_is_read_without_a_cluster_and_its_id_is_not_known_yet() {
+        let settings = load(Source::Bridge(MINIMAL.into()));
+        assert!(settings.integration_id.is_none());
+        assert_eq!(settings.requests_per_minute, Allowance { per_minute: 300, fixed: false });
+        assert_eq!(settings.profile, WireProfile::Current);
+    }
+
+    #[test]
+    fn what_the_user_set_is_fixed() {
+        assert!(load(Source::Bridge(FULL.into())).requests_per_minute.fixed);
+    }
+
+    #[test]
+    fn a_base_url_replaces_both_hosts_of_a_platform_but_not_what_rows_are_identified_by() {
+        let base: Url = "http://127.0.0.1:4010".parse().unwrap();
+        let base_urls = BaseUrls { genesys: Some(base.clone()), twilio: Some(base.clone()) };
+        let settings = Settings::load(&Source::Bridge(MINIMAL.into()), &base_urls).unwrap();
+        assert_eq!([&settings.genesys_hosts.api, &settings.genesys_hosts.login, &settings.twilio_api], [&base; 3]);
+        assert!(settings.identity(None).genesys_host.starts_with("api."));
+    }
+
+    #[rstest]
+    #[case("api.mypurecloud.com", true)]
+    #[case("api.mypurecloud.com/path", false)]
+    #[case("user@api.mypurecloud.com", false)]
+    #[case("api.mypurecloud.com:8443", false)]
+    #[case("", false)]
+    fn a_host_is_a_host_alone(#[case] host: &str, #[case] accepted: bool) {
+        assert_eq!(https("genesys.apiHost", host).is_ok(), accepted);
+    }
+
+    #[test]
+    fn a_missing_file_is_named() {
+        let error = Settings::load(&Source::Bridge("/nowhere/b.yaml".into()), &BaseUrls::default()).unwrap_err();
+        assert!(error.to_string().starts_with("/nowhere/b.yaml: "), "{error}");
+    }
+}

@@ -73,7 +73,9 @@ async fn replay(State(control): State<Arc<Control>>, Json(request): Json<ReplayR
         Ok(lanes) => {
             let count = lanes.len();
             tracing::info!(lanes = count, "dead letters were appended again");
-            lanes.into_iter().for_each(|lane| control.wake.lane(lane));
+            for lane in lanes {
+                control.wake.lane(lane);
+            }
             Json(ReplayAnswer { lanes: count }).into_response()
         }
         Err(error) => failed(&error),

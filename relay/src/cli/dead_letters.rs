@@ -34,31 +34,33 @@ struct List {
 pub(super) async fn run(command: DeadLettersCommand) -> Result<(), CliError> {
     match command {
         DeadLettersCommand::List(place) => {
-            let list: List = match ask(&place, None).await? {
-                Some(answer) => read(&answer)?,
-                None => {
-                    let letters = open(&place)?.dead_letters(LIST_LIMIT).await.map_err(|error| CliError::failed(&error))?;
-                    let json = serde_json::json!({ "dead_letters": letters });
-                    serde_json::from_value(json).map_err(|error| CliError::failed(&error))?
-                }
-            };
-            say(&table(list.dead_letters));
+            say(&table(list(&place).await?));
         }
         DeadLettersCommand::Replay { place, id, all: _ } => {
-            let request = ReplayRequest { id };
-            let lanes = match ask(&place, Some(&request)).await? {
-                Some(answer) => read::<ReplayAnswer>(&answer)?.lanes,
-                None => {
-                    let outbox = open(&place)?;
-                    let lanes = outbox.replay(request.selection()).await.map_err(|error| CliError::failed(&error))?;
-                    outbox.close().await.map_err(|error| CliError::failed(&error))?;
-                    lanes.len()
-                }
-            };
+            let lanes = replay(&place, &ReplayRequest { id }).await?;
             say(&format!("appended again, in {lanes} lane(s)"));
         }
     }
     Ok(())
+}
+
+async fn list(place: &DeadLettersArgs) -> Result<Vec<Listed>, CliError> {
+    if let Some(answer) = ask(place, None).await? {
+        return Ok(read::<List>(&answer)?.dead_letters);
+    }
+    let letters = open(place)?.dead_letters(LIST_LIMIT).await.map_err(|error| CliError::failed(&error))?;
+    let json = serde_json::to_value(letters).map_err(|error| CliError::failed(&error))?;
+    serde_json::from_value(json).map_err(|error| CliError::failed(&error))
+}
+
+async fn replay(place: &DeadLettersArgs, request: &ReplayRequest) -> Result<usize, CliError> {
+    if let Some(answer) = ask(place, Some(request)).await? {
+        return Ok(read::<ReplayAnswer>(&answer)?.lanes);
+    }
+    let outbox = open(place)?;
+    let lanes = outbox.replay(request.selection()).await.map_err(|error| CliError::failed(&error))?;
+    outbox.close().await.map_err(|error| CliError::failed(&error))?;
+    Ok(lanes.len())
 }
 
 /// Asks the running relay; `None` when nobody listens.

@@ -169,16 +169,16 @@ async fn apply_secrets(
     changes: watch::Sender<u64>,
 ) {
     loop {
-        let changed = tokio::select! {
-            changed = secrets.changed() => {
+        let news = tokio::select! {
+            news = secrets.changed() => {
                 let now = Arc::clone(&secrets.borrow_and_update());
                 genesys.set_credentials(now.genesys_clients.clone());
                 twilio.set_credentials(now.account.clone(), now.twilio_credentials.clone());
-                changed
+                news
             }
-            changed = integration.changed() => changed,
+            news = integration.changed() => news,
         };
-        if changed.is_err() {
+        if news.is_err() {
             return;
         }
         changes.send_modify(|count| *count += 1);
@@ -209,7 +209,7 @@ async fn serve_until_signal(
     arguments: &RunArgs,
 ) -> Result<(), CliError> {
     let ready = Arc::new(AtomicBool::new(true));
-    let public = server::router(Arc::new(Intake {
+    let webhooks = server::router(Arc::new(Intake {
         settings: Arc::clone(&parts.settings),
         secrets: parts.secrets.clone(),
         integration: parts.integration.subscribe(),
@@ -219,7 +219,7 @@ async fn serve_until_signal(
         vitals: Arc::clone(&parts.vitals),
         clock: Arc::clone(&parts.clock),
     }));
-    let admin = admin::router(Arc::new(Admin {
+    let reading = admin::router(Arc::new(Admin {
         bridge: parts.settings.bridge.clone(),
         outbox: Arc::clone(&parts.outbox),
         vitals: Arc::clone(&parts.vitals),
@@ -229,7 +229,7 @@ async fn serve_until_signal(
         ready: Arc::clone(&ready),
         clock: Arc::clone(&parts.clock),
     }));
-    let control = control::router(Arc::new(Control { outbox: Arc::clone(&parts.outbox), wake }));
+    let changing = control::router(Arc::new(Control { outbox: Arc::clone(&parts.outbox), wake }));
     let drain = Duration::from_secs(arguments.drain_seconds);
     let until_drained = async move {
         serve::signal().await;
@@ -238,7 +238,7 @@ async fn serve_until_signal(
         tokio::time::sleep(drain).await;
     };
     tracing::info!(bridge = parts.settings.bridge, listen = %arguments.listen, admin = %arguments.admin_listen, "ready");
-    listeners.serve(public, admin, control, until_drained).await
+    listeners.serve(webhooks, reading, changing, until_drained).await
 }
 
 async fn stop(dispatch: Dispatch, outbox: Arc<dyn Outbox>) -> Result<(), CliError> {

@@ -18,7 +18,7 @@ use super::traffic::Traffic;
 use crate::outbox::{LaneKey, WaitingLane};
 
 /// A lane whose worker panicked is left alone for this long.
-const AFTER_PANIC: Duration = Duration::from_secs(60);
+const AFTER_PANIC: Duration = Duration::from_mins(1);
 /// While blocked or held back, what has become too old is looked for this often.
 const SWEEP_EVERY: Duration = Duration::from_secs(30);
 

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::outbox::LaneKey;
 
 /// Between two probes.
-pub const PROBE_EVERY: Duration = Duration::from_secs(60);
+pub const PROBE_EVERY: Duration = Duration::from_mins(1);
 
 /// Why a direction is blocked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -121,7 +121,7 @@ impl OutboundWorker {
         }
         let send = context.chance.send_id();
         let marked = context.clock.now();
-        let mark = Mark {
+        let attempt = Mark {
             seq: work.head.seq,
             send: send.clone(),
             part: work.part,
@@ -130,7 +130,7 @@ impl OutboundWorker {
             customer: work.text.customer.clone(),
             at: marked,
         };
-        match context.outbox.mark(mark).await {
+        match context.outbox.mark(attempt).await {
             Ok(true) => {}
             Ok(false) => return Rest::More.into(),
             Err(error) => return rest_after_store_error(&error).into(),
@@ -175,8 +175,8 @@ impl OutboundWorker {
             age_ms = u64::try_from(context.age(work.head.accepted).as_millis()).unwrap_or(u64::MAX),
             "taken by Twilio"
         );
-        let sent = PartSent { seq: work.head.seq, send: send.clone(), sid, last: work.is_last() };
-        let more = context.insist(|| context.outbox.part_sent(sent.clone())).await;
+        let taken = PartSent { seq: work.head.seq, send: send.clone(), sid, last: work.is_last() };
+        let more = context.insist(|| context.outbox.part_sent(taken.clone())).await;
         if work.is_last() {
             context.vitals.ended(Direction::Outbound, "delivered", context.age(work.head.accepted));
         }

@@ -21,7 +21,7 @@ use crate::outbox::{OutboxError, WaitingReceipt};
 /// A receipt that Genesys did not take for so long is given up.
 const LIFE: Duration = Duration::from_hours(24);
 /// While Genesys is blocked for receipts, one is tried this often.
-const BLOCKED_WAIT: Duration = Duration::from_secs(60);
+const BLOCKED_WAIT: Duration = Duration::from_mins(1);
 
 /// What the loop of the receipts is started with.
 pub struct ReceiptLoop {

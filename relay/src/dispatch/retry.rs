@@ -11,9 +11,9 @@ const SCHEDULE_SECONDS: [u64; 8] = [1, 2, 5, 10, 30, 60, 120, 300];
 const JITTER: f64 = 0.2;
 
 /// The longest wait that the schedule can give.
-pub const LONGEST: Duration = Duration::from_secs(360);
+pub const LONGEST: Duration = Duration::from_mins(6);
 /// `Retry-After` is obeyed within these.
-const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(300));
+const RETRY_AFTER: (Duration, Duration) = (Duration::from_secs(1), Duration::from_mins(5));
 /// What a throttled call waits when the platform does not say how long.
 const THROTTLED: Duration = Duration::from_secs(10);
 

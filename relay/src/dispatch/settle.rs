@@ -22,7 +22,7 @@ use crate::outbox::{Deferral, Direction, Rank, SendId};
 /// How long after the mark a callback (and the listing of the message) is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Twilio's clock and ours may differ by this much.
-const CLOCKS_DIFFER: Duration = Duration::from_secs(60);
+const CLOCKS_DIFFER: Duration = Duration::from_mins(1);
 
 /// A send in doubt.
 pub(super) struct Doubt {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{OriginalUri, State};
-use axum::http::{HeaderMap, Uri};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use bytes::Bytes;
 use messaging_bridge_clients::genesys::{
@@ -18,7 +18,7 @@ use crate::message::{CustomerId, Message, OutboundText, without_control_characte
 use crate::outbox::{Appended, DedupKey, Direction, LaneKey, NewRow, Order, OutboxError, ReceiptReason, Refusal};
 
 /// The guide's profile may send no id: then the body itself is the key, for this long.
-const BODY_KEY_LIFE: Duration = Duration::from_secs(120);
+const BODY_KEY_LIFE: Duration = Duration::from_mins(2);
 
 /// Verifies, stores and answers.
 pub(super) async fn receive(
@@ -32,12 +32,12 @@ pub(super) async fn receive(
     if signed_with.is_none() && body.is_empty() && handshake::asks(query) {
         return handshake::answer_query(&intake, query);
     }
-    let (verdict, response) = take(&intake, &uri, signed_with.and_then(|value| value.to_str().ok()), &body).await;
+    let (verdict, response) = take(&intake, signed_with.and_then(|value| value.to_str().ok()), &body).await;
     intake.vitals.webhook(Hook::GenesysOutbound, verdict);
     response
 }
 
-async fn take(intake: &Intake, _uri: &Uri, signed_with: Option<&str>, body: &[u8]) -> (Verdict, Response) {
+async fn take(intake: &Intake, signed_with: Option<&str>, body: &[u8]) -> (Verdict, Response) {
     if signature::verify(&intake.secrets_now().webhook_secrets, signed_with, body).is_err() {
         return (Verdict::BadSignature, answer::bad_signature());
     }
@@ -99,17 +99,13 @@ async fn refuse(
 
 /// What makes two of these webhooks the same message.
 fn key(notification: &OutboundNotification, body: &[u8]) -> DedupKey {
-    match &notification.id {
-        Some(id) => {
-            let channel = notification.channel_id.as_deref().unwrap_or_default();
-            DedupKey { text: format!("genesys/{channel}/{}/{id}", notification.kind), life: KEY_LIFE }
-        }
-        None => {
-            let hash = Sha256::digest(body);
-            let hex = hash.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-            DedupKey { text: format!("genesys-body/{hex}"), life: BODY_KEY_LIFE }
-        }
+    if let Some(id) = &notification.id {
+        let channel = notification.channel_id.as_deref().unwrap_or_default();
+        return DedupKey { text: format!("genesys/{channel}/{}/{id}", notification.kind), life: KEY_LIFE };
     }
+    let hash = Sha256::digest(body);
+    let hex = hash.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    DedupKey { text: format!("genesys-body/{hex}"), life: BODY_KEY_LIFE }
 }
 
 /// What is to be done with a webhook.

@@ -21,21 +21,17 @@ pub(super) async fn receive(State(intake): State<Arc<Intake>>, RawQuery(query): 
 
 /// Answers an unsigned request without a body.
 pub(super) fn answer_query(intake: &Intake, query: &str) -> Response {
-    match challenge(query) {
-        Some(body) => {
-            intake.vitals.webhook(Hook::GenesysHandshake, Verdict::Accepted);
-            let headers = [
-                (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
-                (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-                (HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff")),
-            ];
-            (headers, body).into_response()
-        }
-        None => {
-            intake.vitals.webhook(Hook::GenesysHandshake, Verdict::Malformed);
-            answer::malformed()
-        }
-    }
+    let Some(body) = challenge(query) else {
+        intake.vitals.webhook(Hook::GenesysHandshake, Verdict::Malformed);
+        return answer::malformed();
+    };
+    intake.vitals.webhook(Hook::GenesysHandshake, Verdict::Accepted);
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff")),
+    ];
+    (headers, body).into_response()
 }
 
 /// Whether a query asks for the handshake at all.

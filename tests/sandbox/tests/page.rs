@@ -1,7 +1,7 @@
 //! The page in headless Chromium, with a bridge that is a few lines long.
 //!
 //! Needs Debian's `chromium` and `chromium-driver`; without them the tests fail and say how to install them.
-//! Screenshots go to `$MB_CI_OUT`, or to `target/ci-output`.
+//! Screenshots go to `$CI_OUTPUT_DIR`, or to `target/ci-output`.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 #[path = "page/relay.rs"]

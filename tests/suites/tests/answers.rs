@@ -255,6 +255,17 @@ async fn a_full_outbox_is_answered_503_and_drains_when_genesys_is_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_volume_that_is_nearly_full_is_answered_503_at_once() {
+    let tenant = Tenant::fast().await;
+    let relay = Relay::start_on_volume(RELAY, &tenant, 48).await;
+    let answer = post_twilio(&tenant, "/twilio/inbound", &sms(&tenant, SID, "quokka")).await;
+    assert_eq!(answer.status(), 503);
+    assert!(answer.text().await.is_ok_and(|body| body.contains("disk-full")));
+    assert_eq!(relay.status().await["lanes"][0]["backlog"], 0);
+    relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_body_beyond_a_megabyte_and_an_unknown_path_are_refused_and_the_relay_lives_on() {
     let (tenant, relay) = running().await;
     let huge = sms(&tenant, SID, &"x".repeat(1_100_000));

@@ -148,7 +148,7 @@ impl Scene {
 }
 
 fn output_folder() -> PathBuf {
-    match std::env::var_os("MB_CI_OUT") {
+    match std::env::var_os("CI_OUTPUT_DIR") {
         Some(folder) => folder.into(),
         None => Path::new(env!("CARGO_TARGET_TMPDIR"))
             .parent()
