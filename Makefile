@@ -26,7 +26,7 @@ crds: ## write the manifests and reference pages that are generated from the API
 
 lint: ## format, lints, licences, bans, sources, generated files, sizes, words, links
 	@scripts/need rust cc rustfmt clippy cargo-deny=$(DENY)
-	cargo fmt --all --check
+	cargo fmt --all --check -- -l
 	scripts/check-sizes
 	scripts/check-words
 	scripts/check-links
