@@ -13,7 +13,9 @@ use messaging_bridge_clients::twilio::MessageSid;
 use messaging_bridge_relay::clock::{Clock as _, SystemClock};
 use messaging_bridge_relay::message::{CustomerId, InboundText, Message};
 use messaging_bridge_relay::outbox::sqlite::SqliteOutbox;
-use messaging_bridge_relay::outbox::{Appended, DedupKey, Direction, Identity, LaneKey, NewRow, Order, Outbox};
+use messaging_bridge_relay::outbox::{
+    Appended, DedupKey, Direction, Identity, LaneKey, NewRow, Order, Outbox,
+};
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
 
@@ -34,19 +36,28 @@ fn identity() -> Identity {
 /// The row of a usual text, as the webhook of Twilio makes it.
 fn row(number: u64) -> NewRow {
     // Spread over the keys as Twilio's SIDs are.
-    let sid = format!("SM{:032x}", u128::from(number.wrapping_mul(0x9e37_79b9_7f4a_7c15)) << 64 | u128::from(number));
+    let sid = format!(
+        "SM{:032x}",
+        u128::from(number.wrapping_mul(0x9e37_79b9_7f4a_7c15)) << 64 | u128::from(number)
+    );
     let customer = CustomerId::new(format!("+1555{:07}", number % CUSTOMERS));
     let text = InboundText {
         sid: MessageSid::new(sid.clone()),
         customer: customer.clone(),
         our_number: "+15551230000".into(),
         text: "Hello, my order has not arrived yet. Could somebody have a look, please?".into(),
-        attributes: [("twilioTo".to_owned(), "+15551230000".to_owned()), ("twilioMessageSid".to_owned(), sid.clone())]
-            .into(),
+        attributes: [
+            ("twilioTo".to_owned(), "+15551230000".to_owned()),
+            ("twilioMessageSid".to_owned(), sid.clone()),
+        ]
+        .into(),
     };
     NewRow {
         lane: LaneKey::new(Direction::Inbound, &customer),
-        key: DedupKey { text: format!("twilio/{sid}"), life: Duration::from_hours(30 * 24) },
+        key: DedupKey {
+            text: format!("twilio/{sid}"),
+            life: Duration::from_hours(30 * 24),
+        },
         order: Order::Arrival,
         accepted: SystemClock.now(),
         payload: Message::InboundText(text).to_stored(),
@@ -56,8 +67,14 @@ fn row(number: u64) -> NewRow {
 
 async fn append(outbox: Arc<SqliteOutbox>, next: Arc<AtomicU64>) {
     for _ in 0..EACH {
-        let appended = outbox.append(row(next.fetch_add(1, Ordering::Relaxed))).await.expect("the disk takes it");
-        assert!(matches!(appended, Appended::Stored(_)), "no key comes twice");
+        let appended = outbox
+            .append(row(next.fetch_add(1, Ordering::Relaxed)))
+            .await
+            .expect("the disk takes it");
+        assert!(
+            matches!(appended, Appended::Stored(_)),
+            "no key comes twice"
+        );
     }
 }
 
@@ -65,7 +82,9 @@ fn appends(criterion: &mut Criterion) {
     let scratch = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let runtime = Runtime::new().expect("a runtime can be made");
     let mut group = criterion.benchmark_group("append");
-    group.sample_size(20).measurement_time(Duration::from_secs(10));
+    group
+        .sample_size(20)
+        .measurement_time(Duration::from_secs(10));
     for tasks in [1, 16, 64] {
         let home = tempfile::tempdir_in(scratch).expect("the target directory can be written");
         let outbox = SqliteOutbox::open(home.path(), &identity(), u64::MAX, Arc::new(SystemClock));
@@ -83,7 +102,9 @@ fn appends(criterion: &mut Criterion) {
                 });
             });
         });
-        runtime.block_on(outbox.close()).expect("the outbox can be closed");
+        runtime
+            .block_on(outbox.close())
+            .expect("the outbox can be closed");
     }
     group.finish();
 }

@@ -10,7 +10,9 @@ use messaging_bridge_clients::genesys::{WireProfile, parse_outbound, wire};
 use messaging_bridge_clients::twilio::{FormFields, parse_inbound};
 use messaging_bridge_relay::deliver::split::{LONGEST_BODY, split};
 use messaging_bridge_relay::deliver::to_genesys;
-use messaging_bridge_relay::message::{CustomerId, InboundText, Message, without_control_characters};
+use messaging_bridge_relay::message::{
+    CustomerId, InboundText, Message, without_control_characters,
+};
 
 /// Twilio's webhook of a usual text, with the fields that Twilio sends.
 const FORM: &[u8] = b"ToCountry=US&ToState=CA&SmsMessageSid=SM00000000000000000000000000000001&NumMedia=0\
@@ -40,13 +42,16 @@ fn canonical(form: &FormFields) -> InboundText {
 
 fn inbound(criterion: &mut Criterion) {
     criterion.bench_function("inbound/webhook to stored", |bencher| {
-        bencher.iter(|| Message::InboundText(canonical(&FormFields::parse(black_box(FORM)))).to_stored());
+        bencher.iter(|| {
+            Message::InboundText(canonical(&FormFields::parse(black_box(FORM)))).to_stored()
+        });
     });
     let stored = Message::InboundText(canonical(&FormFields::parse(FORM))).to_stored();
     criterion.bench_function("inbound/stored to Genesys call", |bencher| {
         bencher.iter(|| match Message::from_stored(black_box(&stored)) {
             Ok(Message::InboundText(text)) => {
-                wire::current::message(&to_genesys::inbound_text(text, Timestamp::UNIX_EPOCH)).to_string()
+                wire::current::message(&to_genesys::inbound_text(text, Timestamp::UNIX_EPOCH))
+                    .to_string()
             }
             _ => unreachable!("an inbound text was stored"),
         });
@@ -55,16 +60,29 @@ fn inbound(criterion: &mut Criterion) {
 
 fn outbound(criterion: &mut Criterion) {
     criterion.bench_function("outbound/webhook to notification", |bencher| {
-        bencher.iter(|| parse_outbound(WireProfile::Current, black_box(NOTIFICATION)).expect("it is JSON"));
+        bencher.iter(|| {
+            parse_outbound(WireProfile::Current, black_box(NOTIFICATION)).expect("it is JSON")
+        });
     });
-    let words: String = "A long answer of an agent, with all that the customer asked for. ".chars().cycle().take(4000).collect();
+    let words: String = "A long answer of an agent, with all that the customer asked for. "
+        .chars()
+        .cycle()
+        .take(4000)
+        .collect();
     criterion.bench_function("outbound/split 4,000 characters", |bencher| {
         bencher.iter(|| split(black_box(&words), LONGEST_BODY).len());
     });
-    let no_spaces: String = "\u{5ba2}\u{6237}\u{670d}\u{52a1}".chars().cycle().take(4000).collect();
-    criterion.bench_function("outbound/split 4,000 characters without spaces", |bencher| {
-        bencher.iter(|| split(black_box(&no_spaces), LONGEST_BODY).len());
-    });
+    let no_spaces: String = "\u{5ba2}\u{6237}\u{670d}\u{52a1}"
+        .chars()
+        .cycle()
+        .take(4000)
+        .collect();
+    criterion.bench_function(
+        "outbound/split 4,000 characters without spaces",
+        |bencher| {
+            bencher.iter(|| split(black_box(&no_spaces), LONGEST_BODY).len());
+        },
+    );
 }
 
 criterion_group!(benches, inbound, outbound);

@@ -15,6 +15,7 @@
 
 #[cfg(test)]
 mod conformance;
+mod progress;
 pub mod sqlite;
 mod types;
 
@@ -22,10 +23,13 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use messaging_bridge_clients::twilio::MessageSid;
 
+pub use progress::{
+    Mark, PartSent, Rank, Receipt, ReceiptLevel, ReceiptReason, SendState, Standing, StatusReport,
+    WaitingReceipt,
+};
 pub use types::{
-    Appended, DeadLetter, DeadLetterId, DeadReason, DedupKey, Deferral, Direction, Head, Identity, LaneKey, Mark,
-    NewRow, Order, OutboxError, PartSent, Rank, Receipt, ReceiptLevel, ReceiptReason, Refusal, ReplaySelection, SendId,
-    SendState, Seq, Standing, Stats, StatusReport, WaitingLane, WaitingReceipt,
+    Appended, DeadLetter, DeadLetterId, DeadReason, DedupKey, Deferral, Direction, Head, Identity,
+    LaneKey, NewRow, Order, OutboxError, Refusal, ReplaySelection, SendId, Seq, Stats, WaitingLane,
 };
 
 /// The answer of an outbox call.
@@ -63,7 +67,12 @@ pub trait Outbox: Send + Sync + 'static {
 
     /// Ends outbound messages that arrived before `before`, without waiting for their turn. `expired` is for those that
     /// were never tried, `unresolved` for those that carry an attempt mark. Returns how many ended.
-    fn expire_outbound(&self, before: Timestamp, expired: DeadReason, unresolved: DeadReason) -> Answer<'_, u64>;
+    fn expire_outbound(
+        &self,
+        before: Timestamp,
+        expired: DeadReason,
+        unresolved: DeadReason,
+    ) -> Answer<'_, u64>;
 
     // --- sends towards Twilio ---
 

@@ -1,6 +1,8 @@
 //! The byte budget: what is refused above it, and what goes on all the same.
 
-use super::rig::{ANN, BUDGET, Rig, at, inbound, outbound, refusal, refused, to_genesys, to_twilio};
+use super::rig::{
+    ANN, BUDGET, Rig, at, inbound, outbound, refusal, refused, to_genesys, to_twilio,
+};
 use crate::outbox::{Appended, NewRow, OutboxError, Rank, ReceiptLevel, ReplaySelection};
 
 for_every_backend! {
@@ -21,34 +23,76 @@ fn is_full(appended: &Result<Appended, OutboxError>) -> bool {
 }
 
 async fn fill(rig: &Rig) {
-    rig.store(NewRow { payload: percent(40), ..outbound(ANN, "out", at(0)) }).await;
-    rig.store(NewRow { payload: percent(60), ..inbound(ANN, "in", at(0)) }).await;
+    rig.store(NewRow {
+        payload: percent(40),
+        ..outbound(ANN, "out", at(0))
+    })
+    .await;
+    rig.store(NewRow {
+        payload: percent(60),
+        ..inbound(ANN, "in", at(0))
+    })
+    .await;
 }
 
 async fn bytes_are_counted_exactly_up_to_the_budget(rig: &Rig) {
     fill(rig).await;
     assert_eq!(rig.outbox.stats().await.unwrap().bytes, BUDGET);
     let refused = rig.outbox.append(inbound(ANN, "x", at(1))).await;
-    assert!(matches!(refused, Err(OutboxError::Full { bytes: BUDGET, budget: BUDGET })), "{refused:?}");
+    assert!(
+        matches!(
+            refused,
+            Err(OutboxError::Full {
+                bytes: BUDGET,
+                budget: BUDGET
+            })
+        ),
+        "{refused:?}"
+    );
     let refused_key_again = rig.outbox.append(inbound(ANN, "x", at(1))).await;
-    assert!(is_full(&refused_key_again), "a refused message leaves no key behind: {refused_key_again:?}");
+    assert!(
+        is_full(&refused_key_again),
+        "a refused message leaves no key behind: {refused_key_again:?}"
+    );
     let head = rig.head(&to_genesys(ANN)).await.unwrap();
     rig.outbox.complete(head.seq).await.unwrap();
     rig.store(inbound(ANN, "x", at(2))).await;
 }
 
 async fn the_last_tenth_is_kept_for_customers(rig: &Rig) {
-    rig.store(NewRow { payload: percent(90), ..outbound(ANN, "most", at(0)) }).await;
-    assert!(is_full(&rig.outbox.append(outbound(ANN, "x", at(0))).await), "Genesys retries a 503");
-    rig.store(NewRow { payload: percent(10), ..inbound(ANN, "customer's", at(0)) }).await;
+    rig.store(NewRow {
+        payload: percent(90),
+        ..outbound(ANN, "most", at(0))
+    })
+    .await;
+    assert!(
+        is_full(&rig.outbox.append(outbound(ANN, "x", at(0))).await),
+        "Genesys retries a 503"
+    );
+    rig.store(NewRow {
+        payload: percent(10),
+        ..inbound(ANN, "customer's", at(0))
+    })
+    .await;
     assert!(is_full(&rig.outbox.append(inbound(ANN, "y", at(0))).await));
 }
 
 async fn what_is_in_already_is_answered_as_accepted_when_full(rig: &Rig) {
     fill(rig).await;
-    assert_eq!(rig.outbox.append(inbound(ANN, "in", at(1))).await.unwrap(), Appended::Duplicate);
-    assert_eq!(rig.outbox.append(outbound(ANN, "out", at(1))).await.unwrap(), Appended::Duplicate);
-    assert!(is_full(&rig.outbox.append(outbound(ANN, "new", at(1))).await));
+    assert_eq!(
+        rig.outbox.append(inbound(ANN, "in", at(1))).await.unwrap(),
+        Appended::Duplicate
+    );
+    assert_eq!(
+        rig.outbox
+            .append(outbound(ANN, "out", at(1)))
+            .await
+            .unwrap(),
+        Appended::Duplicate
+    );
+    assert!(is_full(
+        &rig.outbox.append(outbound(ANN, "new", at(1))).await
+    ));
 }
 
 async fn a_full_outbox_still_drains(rig: &Rig) {
@@ -57,8 +101,14 @@ async fn a_full_outbox_still_drains(rig: &Rig) {
     assert!(rig.mark(head.seq, "out", "s1", (0, 1)).await);
     rig.sent(head.seq, "s1", true).await;
     assert!(rig.hear("s1", Rank::Delivered).await.unwrap().receipt_waits);
-    rig.outbox.refuse(refusal("no room needed", at(0))).await.unwrap();
-    assert_eq!(rig.tell_all().await, [("out".to_owned(), ReceiptLevel::Delivered)]);
+    rig.outbox
+        .refuse(refusal("no room needed", at(0)))
+        .await
+        .unwrap();
+    assert_eq!(
+        rig.tell_all().await,
+        [("out".to_owned(), ReceiptLevel::Delivered)]
+    );
     let head = rig.head(&to_genesys(ANN)).await.unwrap();
     rig.outbox.complete(head.seq).await.unwrap();
     assert_eq!(rig.outbox.stats().await.unwrap().bytes, 0);

@@ -1,6 +1,8 @@
 //! Dead letters: what is listed, and what a replay begins anew.
 
-use super::rig::{ANN, BOB, Rig, at, expired, inbound, outbound, refused, to_genesys, to_twilio, unresolved};
+use super::rig::{
+    ANN, BOB, Rig, at, expired, inbound, outbound, refused, to_genesys, to_twilio, unresolved,
+};
 use crate::outbox::{DeadLetterId, Direction, Rank, ReceiptLevel, ReplaySelection, SendId};
 
 for_every_backend! {
@@ -22,7 +24,10 @@ for_every_backend! {
 async fn kill(rig: &Rig, row: crate::outbox::NewRow) {
     let accepted = row.accepted;
     let seq = rig.store(row).await;
-    rig.outbox.dead_letter(seq, refused(accepted)).await.unwrap();
+    rig.outbox
+        .dead_letter(seq, refused(accepted))
+        .await
+        .unwrap();
 }
 
 async fn the_list_is_oldest_first_and_masks_the_customer(rig: &Rig) {
@@ -31,11 +36,22 @@ async fn the_list_is_oldest_first_and_masks_the_customer(rig: &Rig) {
     kill(rig, inbound(BOB, "c", at(3))).await;
     let letters = rig.outbox.dead_letters(2).await.unwrap();
     assert_eq!(letters.len(), 2, "no more than asked for");
-    let [first, second] = &letters[..] else { unreachable!("two were listed") };
-    assert_eq!((first.direction, first.accepted, first.died), (Direction::Inbound, at(1), at(1)));
-    assert_eq!((first.reason.as_str(), first.sentence.as_str()), ("refused", "It was refused."));
+    let [first, second] = &letters[..] else {
+        unreachable!("two were listed")
+    };
+    assert_eq!(
+        (first.direction, first.accepted, first.died),
+        (Direction::Inbound, at(1), at(1))
+    );
+    assert_eq!(
+        (first.reason.as_str(), first.sentence.as_str()),
+        ("refused", "It was refused.")
+    );
     assert!(first.replayable);
-    assert_eq!((second.direction, second.accepted), (Direction::Outbound, at(2)));
+    assert_eq!(
+        (second.direction, second.accepted),
+        (Direction::Outbound, at(2))
+    );
     let shown = format!("{letters:?}{}", serde_json::to_string(&letters).unwrap());
     assert!(!shown.contains("5557654"), "{shown}");
     assert_eq!(rig.outbox.dead_letters(9).await.unwrap().len(), 3);
@@ -45,7 +61,10 @@ async fn a_dead_message_to_twilio_tells_the_agent(rig: &Rig) {
     kill(rig, outbound(ANN, "a", at(0))).await;
     let waiting = rig.next_receipt().await.unwrap();
     assert_eq!(waiting.receipt.level, ReceiptLevel::Failed);
-    assert_eq!(waiting.reason, refused(at(0)).receipt.map(|(_, reason)| reason));
+    assert_eq!(
+        waiting.reason,
+        refused(at(0)).receipt.map(|(_, reason)| reason)
+    );
     assert_eq!(waiting.customer.expose(), ANN);
 }
 
@@ -58,11 +77,20 @@ async fn a_replay_goes_to_the_tail_in_the_original_order(rig: &Rig) {
         let lane = direction(ANN, "", at(0)).lane;
         for _ in 0..3 {
             let head = rig.head(&lane).await.unwrap();
-            rig.outbox.dead_letter(head.seq, refused(at(5))).await.unwrap();
+            rig.outbox
+                .dead_letter(head.seq, refused(at(5)))
+                .await
+                .unwrap();
         }
         rig.wait(10);
-        assert_eq!(rig.outbox.replay(ReplaySelection::All).await.unwrap(), [lane.clone()]);
-        assert_eq!(rig.drain(&lane).await, ["waits", "first", "second", "third"]);
+        assert_eq!(
+            rig.outbox.replay(ReplaySelection::All).await.unwrap(),
+            std::slice::from_ref(&lane)
+        );
+        assert_eq!(
+            rig.drain(&lane).await,
+            ["waits", "first", "second", "third"]
+        );
         assert!(rig.outbox.dead_letters(9).await.unwrap().is_empty());
     }
 }
@@ -71,7 +99,13 @@ async fn a_replay_of_one_leaves_the_others(rig: &Rig) {
     kill(rig, inbound(ANN, "a", at(0))).await;
     kill(rig, inbound(BOB, "b", at(0))).await;
     let second = rig.outbox.dead_letters(9).await.unwrap()[1].id;
-    assert_eq!(rig.outbox.replay(ReplaySelection::One(second)).await.unwrap(), [to_genesys(BOB)]);
+    assert_eq!(
+        rig.outbox
+            .replay(ReplaySelection::One(second))
+            .await
+            .unwrap(),
+        [to_genesys(BOB)]
+    );
     assert_eq!(rig.head_name(&to_genesys(BOB)).await.unwrap(), "b");
     assert_eq!(rig.outbox.dead_letters(9).await.unwrap().len(), 1);
 }
@@ -79,7 +113,13 @@ async fn a_replay_of_one_leaves_the_others(rig: &Rig) {
 async fn a_replay_of_what_is_not_there_changes_nothing(rig: &Rig) {
     kill(rig, inbound(ANN, "a", at(0))).await;
     let before = rig.outbox.stats().await.unwrap();
-    assert_eq!(rig.outbox.replay(ReplaySelection::One(DeadLetterId(12345))).await.unwrap(), []);
+    assert_eq!(
+        rig.outbox
+            .replay(ReplaySelection::One(DeadLetterId(12345)))
+            .await
+            .unwrap(),
+        []
+    );
     assert_eq!(rig.outbox.stats().await.unwrap(), before);
 }
 
@@ -106,24 +146,40 @@ async fn replayed_messages_to_genesys_have_times_that_increase(rig: &Rig) {
         rig.outbox.complete(head.seq).await.unwrap();
     }
     assert_eq!(times.len(), 4);
-    assert!(times.is_sorted_by(|earlier, later| earlier < later), "{times:?}");
+    assert!(
+        times.is_sorted_by(|earlier, later| earlier < later),
+        "{times:?}"
+    );
 }
 
 async fn a_replay_keeps_the_mark_of_what_is_unresolved(rig: &Rig) {
     let seq = rig.store_outbound("a").await;
     rig.mark(seq, "a", "s1", (0, 1)).await;
-    rig.outbox.dead_letter(seq, unresolved(at(20))).await.unwrap();
+    rig.outbox
+        .dead_letter(seq, unresolved(at(20)))
+        .await
+        .unwrap();
     rig.wait(60);
     rig.outbox.replay(ReplaySelection::All).await.unwrap();
     let head = rig.head(&to_twilio(ANN)).await.unwrap();
-    assert_eq!(head.mark, Some((SendId::new("s1"), at(0))), "it is looked up again before anything is sent");
+    assert_eq!(
+        head.mark,
+        Some((SendId::new("s1"), at(0))),
+        "it is looked up again before anything is sent"
+    );
     rig.hear("s1", Rank::Sent).await.unwrap();
-    assert!(rig.head(&to_twilio(ANN)).await.is_none(), "its callback still proves it");
+    assert!(
+        rig.head(&to_twilio(ANN)).await.is_none(),
+        "its callback still proves it"
+    );
 }
 
 async fn a_replay_makes_receipts_begin_anew(rig: &Rig) {
     kill(rig, outbound(ANN, "a", at(0))).await;
-    assert_eq!(rig.tell_all().await, [("a".to_owned(), ReceiptLevel::Failed)]);
+    assert_eq!(
+        rig.tell_all().await,
+        [("a".to_owned(), ReceiptLevel::Failed)]
+    );
     rig.wait(60);
     rig.outbox.replay(ReplaySelection::All).await.unwrap();
     assert_eq!(rig.next_told().await, None);
@@ -132,7 +188,10 @@ async fn a_replay_makes_receipts_begin_anew(rig: &Rig) {
     rig.sent(head.seq, "s1", true).await;
     rig.hear("s1", Rank::Sent).await.unwrap();
     let waiting = rig.next_receipt().await.unwrap();
-    assert_eq!((waiting.receipt.level, waiting.reason), (ReceiptLevel::Sent, None));
+    assert_eq!(
+        (waiting.receipt.level, waiting.reason),
+        (ReceiptLevel::Sent, None)
+    );
     assert_eq!(waiting.created, at(60), "its patience begins anew");
 }
 
@@ -142,7 +201,11 @@ async fn a_replay_of_what_was_never_tried_counts_its_parts(rig: &Rig) {
     let head = rig.head(&to_twilio(ANN)).await.unwrap();
     rig.mark(head.seq, "a", "s1", (0, 2)).await;
     rig.hear("s1", Rank::Delivered).await.unwrap();
-    assert_eq!(rig.next_told().await, None, "the second part was not sent yet");
+    assert_eq!(
+        rig.next_told().await,
+        None,
+        "the second part was not sent yet"
+    );
 }
 
 async fn a_late_word_about_the_old_receipt_does_not_silence_the_replayed_message(rig: &Rig) {
@@ -153,7 +216,10 @@ async fn a_late_word_about_the_old_receipt_does_not_silence_the_replayed_message
     let head = rig.head(&to_twilio(ANN)).await.unwrap();
     rig.mark(head.seq, "a", "s1", (0, 1)).await;
     rig.hear("s1", Rank::Delivered).await.unwrap();
-    assert_eq!(rig.next_told().await, Some(("a".to_owned(), ReceiptLevel::Delivered)));
+    assert_eq!(
+        rig.next_told().await,
+        Some(("a".to_owned(), ReceiptLevel::Delivered))
+    );
 }
 
 async fn a_replayed_part_that_failed_is_not_remembered_as_failed(rig: &Rig) {
@@ -165,7 +231,11 @@ async fn a_replayed_part_that_failed_is_not_remembered_as_failed(rig: &Rig) {
     rig.outbox.replay(ReplaySelection::All).await.unwrap();
     let head = rig.head(&to_twilio(ANN)).await.unwrap();
     assert!(!head.part_failed, "else it would die at once again");
-    assert_eq!(rig.hear("s1", Rank::Failed).await, None, "late callbacks of the old try are unknown");
+    assert_eq!(
+        rig.hear("s1", Rank::Failed).await,
+        None,
+        "late callbacks of the old try are unknown"
+    );
 }
 
 async fn messages_past_their_validity_end_without_their_turn(rig: &Rig) {
@@ -174,17 +244,39 @@ async fn messages_past_their_validity_end_without_their_turn(rig: &Rig) {
     rig.store(outbound(ANN, "untried", at(1))).await;
     rig.store(outbound(BOB, "just in time", at(10))).await;
     rig.store(inbound(ANN, "a customer's", at(0))).await;
-    let ended = rig.outbox.expire_outbound(at(10), expired(at(20)), unresolved(at(20))).await.unwrap();
+    let ended = rig
+        .outbox
+        .expire_outbound(at(10), expired(at(20)), unresolved(at(20)))
+        .await
+        .unwrap();
     assert_eq!(ended, 2);
     let letters = rig.outbox.dead_letters(9).await.unwrap();
-    let words: Vec<_> = letters.iter().map(|letter| letter.reason.as_str()).collect();
+    let words: Vec<_> = letters
+        .iter()
+        .map(|letter| letter.reason.as_str())
+        .collect();
     assert_eq!(words, ["unresolved", "expired"]);
     rig.wait(20);
     let mut told = rig.tell_all().await;
     told.sort();
-    let expected = [("marked", ReceiptLevel::FailedInferred), ("untried", ReceiptLevel::Failed)];
+    let expected = [
+        ("marked", ReceiptLevel::FailedInferred),
+        ("untried", ReceiptLevel::Failed),
+    ];
     assert_eq!(told, expected.map(|(name, level)| (name.to_owned(), level)));
-    assert_eq!(rig.outbox.expire_outbound(at(10), expired(at(20)), unresolved(at(20))).await.unwrap(), 0);
-    assert_eq!(rig.head_name(&to_twilio(BOB)).await.unwrap(), "just in time");
-    assert_eq!(rig.head_name(&to_genesys(ANN)).await.unwrap(), "a customer's");
+    assert_eq!(
+        rig.outbox
+            .expire_outbound(at(10), expired(at(20)), unresolved(at(20)))
+            .await
+            .unwrap(),
+        0
+    );
+    assert_eq!(
+        rig.head_name(&to_twilio(BOB)).await.unwrap(),
+        "just in time"
+    );
+    assert_eq!(
+        rig.head_name(&to_genesys(ANN)).await.unwrap(),
+        "a customer's"
+    );
 }

@@ -52,10 +52,18 @@ async fn lanes_are_listed_by_their_oldest_row_with_the_time_of_their_head(rig: &
 }
 
 async fn a_head_is_what_was_stored(rig: &Rig) {
-    let seq = rig.store(NewRow { payload: vec![0, 1, 255], ..inbound(ANN, "a", at(7)) }).await;
+    let seq = rig
+        .store(NewRow {
+            payload: vec![0, 1, 255],
+            ..inbound(ANN, "a", at(7))
+        })
+        .await;
     let head = rig.head(&to_genesys(ANN)).await.unwrap();
     assert_eq!((head.seq, head.accepted, head.time), (seq, at(7), at(7)));
-    assert_eq!((head.tries, head.strikes, head.next_part, head.part_failed), (0, 0, 0, false));
+    assert_eq!(
+        (head.tries, head.strikes, head.next_part, head.part_failed),
+        (0, 0, 0, false)
+    );
     assert_eq!(head.mark, None);
     assert_eq!(head.sender, "+15551230000");
     assert_eq!(head.payload, [0, 1, 255]);
@@ -64,41 +72,81 @@ async fn a_head_is_what_was_stored(rig: &Rig) {
 
 async fn a_key_stays_taken_after_its_message_was_delivered(rig: &Rig) {
     rig.store(inbound(ANN, "a", at(0))).await;
-    assert_eq!(rig.outbox.append(inbound(ANN, "a", at(1))).await.unwrap(), Appended::Duplicate);
+    assert_eq!(
+        rig.outbox.append(inbound(ANN, "a", at(1))).await.unwrap(),
+        Appended::Duplicate
+    );
     assert_eq!(rig.drain(&to_genesys(ANN)).await, ["a"]);
-    assert_eq!(rig.outbox.append(inbound(ANN, "a", at(2))).await.unwrap(), Appended::Duplicate);
+    assert_eq!(
+        rig.outbox.append(inbound(ANN, "a", at(2))).await.unwrap(),
+        Appended::Duplicate
+    );
     assert!(rig.head(&to_genesys(ANN)).await.is_none());
 }
 
 async fn a_key_stays_taken_after_its_message_died(rig: &Rig) {
     let seq = rig.store_outbound("a").await;
-    rig.outbox.dead_letter(seq, super::rig::refused(at(1))).await.unwrap();
-    assert_eq!(rig.outbox.append(outbound(ANN, "a", at(2))).await.unwrap(), Appended::Duplicate);
+    rig.outbox
+        .dead_letter(seq, super::rig::refused(at(1)))
+        .await
+        .unwrap();
+    assert_eq!(
+        rig.outbox.append(outbound(ANN, "a", at(2))).await.unwrap(),
+        Appended::Duplicate
+    );
 }
 
 async fn a_key_past_its_life_is_free_again(rig: &Rig) {
     let short = |name: &str, seconds| NewRow {
-        key: DedupKey { text: "genesys-body/1".into(), life: Duration::from_secs(120) },
+        key: DedupKey {
+            text: "genesys-body/1".into(),
+            life: Duration::from_mins(2),
+        },
         ..outbound(ANN, name, at(seconds))
     };
     rig.store(short("first", 0)).await;
-    assert_eq!(rig.outbox.append(short("repeated", 119)).await.unwrap(), Appended::Duplicate);
+    assert_eq!(
+        rig.outbox.append(short("repeated", 119)).await.unwrap(),
+        Appended::Duplicate
+    );
     rig.store(short("said again", 120)).await;
-    assert_eq!(rig.outbox.append(short("repeated", 239)).await.unwrap(), Appended::Duplicate);
+    assert_eq!(
+        rig.outbox.append(short("repeated", 239)).await.unwrap(),
+        Appended::Duplicate
+    );
     assert_eq!(rig.drain(&to_twilio(ANN)).await, ["first", "said again"]);
 }
 
 async fn of_appends_at_once_with_one_key_one_is_stored(rig: &Rig) {
     let appends = (0..32).map(|n| rig.outbox.append(inbound(ANN, &(n % 4).to_string(), at(0))));
-    let appended: Vec<_> = join_all(appends).await.into_iter().map(Result::unwrap).collect();
-    assert_eq!(appended.iter().filter(|appended| matches!(appended, Appended::Stored(_))).count(), 4);
+    let appended: Vec<_> = join_all(appends)
+        .await
+        .into_iter()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(
+        appended
+            .iter()
+            .filter(|appended| matches!(appended, Appended::Stored(_)))
+            .count(),
+        4
+    );
     assert_eq!(rig.drain(&to_genesys(ANN)).await.len(), 4);
 }
 
 async fn a_refused_message_takes_its_key(rig: &Rig) {
-    assert!(matches!(rig.outbox.refuse(refusal("a", at(0))).await.unwrap(), Appended::Stored(_)));
-    assert_eq!(rig.outbox.refuse(refusal("a", at(1))).await.unwrap(), Appended::Duplicate);
-    assert_eq!(rig.outbox.append(outbound(ANN, "a", at(2))).await.unwrap(), Appended::Duplicate);
+    assert!(matches!(
+        rig.outbox.refuse(refusal("a", at(0))).await.unwrap(),
+        Appended::Stored(_)
+    ));
+    assert_eq!(
+        rig.outbox.refuse(refusal("a", at(1))).await.unwrap(),
+        Appended::Duplicate
+    );
+    assert_eq!(
+        rig.outbox.append(outbound(ANN, "a", at(2))).await.unwrap(),
+        Appended::Duplicate
+    );
     assert_eq!(rig.outbox.stats().await.unwrap().receipts, 1);
 }
 
@@ -108,6 +156,9 @@ async fn a_closed_outbox_says_so(rig: &Rig) {
     let append = rig.outbox.append(inbound(ANN, "b", at(0))).await;
     assert!(matches!(append, Err(OutboxError::Closed)), "{append:?}");
     assert!(matches!(rig.outbox.stats().await, Err(OutboxError::Closed)));
-    assert!(matches!(rig.outbox.head(&to_genesys(ANN)).await, Err(OutboxError::Closed)));
+    assert!(matches!(
+        rig.outbox.head(&to_genesys(ANN)).await,
+        Err(OutboxError::Closed)
+    ));
     rig.outbox.close().await.expect("closing twice is no error");
 }

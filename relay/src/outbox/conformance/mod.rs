@@ -5,7 +5,10 @@
 //!
 //! What only one backend promises (files, crashes, query plans) is tested beside that backend.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot set itself up should stop there")]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up should stop there"
+)]
 
 /// Makes each named sentence a test of each backend.
 macro_rules! for_every_backend {
@@ -30,5 +33,6 @@ mod permutations;
 mod receipts;
 mod reference;
 mod retention;
-mod rig;
+pub(in crate::outbox) mod rig;
 mod sends;
+mod step;

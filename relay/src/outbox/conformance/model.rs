@@ -13,63 +13,18 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::reference::Reference;
-use super::rig::{self, Rig, at, inbound, outbound, reason, refusal, refused, to_genesys, to_twilio, unresolved};
+use super::rig::{
+    self, Rig, at, inbound, outbound, reason, refusal, refused, to_genesys, to_twilio, unresolved,
+};
+use super::step::{CUSTOMERS, Step, step};
 use crate::message::CustomerId;
 use crate::outbox::{
-    Appended, DeadReason, DedupKey, Deferral, Direction, Head, LaneKey, Mark, NewRow, Order, PartSent, Rank,
-    ReceiptLevel, ReplaySelection, SendId, Seq, Stats, StatusReport,
+    Appended, DeadReason, DedupKey, Deferral, Direction, Head, LaneKey, Mark, NewRow, Order,
+    PartSent, Rank, ReceiptLevel, ReplaySelection, SendId, Seq, Stats, StatusReport,
 };
 
-const CUSTOMERS: [&str; 2] = [rig::ANN, rig::BOB];
 /// Keys of customers' messages are free again within a story.
 const SHORT_LIFE: i64 = 60;
-
-/// One call, on what is there: lanes, sends and dead letters are chosen among those that exist.
-#[derive(Debug, Clone)]
-enum Step {
-    Receive { customer: usize, key: u8 },
-    Answer { customer: usize, key: u8, claimed: Option<i64> },
-    Refuse { key: u8 },
-    Defer { lane: Index, wait: i64, tried: bool, strike: bool },
-    Complete { lane: Index },
-    Bury { lane: Index, inferred: bool },
-    Mark { customer: usize },
-    Unmark { customer: usize },
-    Sent { customer: usize },
-    SentLate,
-    Hear { send: Index, rank: Rank },
-    Expire { age: i64 },
-    Replay { one: Option<Index> },
-    Tell,
-    PutBack { wait: i64 },
-    Wait { seconds: i64 },
-}
-
-fn step() -> impl Strategy<Value = Step> {
-    let customer = 0..CUSTOMERS.len();
-    let ranks = [Rank::Accepted, Rank::Sent, Rank::Delivered, Rank::Read, Rank::Failed];
-    let lane = any::<Index>;
-    prop_oneof![
-        3 => (customer.clone(), 0u8..6).prop_map(|(customer, key)| Step::Receive { customer, key }),
-        5 => (customer.clone(), 0u8..8, prop::option::of(0i64..60))
-            .prop_map(|(customer, key, claimed)| Step::Answer { customer, key, claimed }),
-        1 => (8u8..10).prop_map(|key| Step::Refuse { key }),
-        2 => (lane(), 0i64..40, any::<bool>(), any::<bool>())
-            .prop_map(|(lane, wait, tried, strike)| Step::Defer { lane, wait, tried, strike }),
-        1 => lane().prop_map(|lane| Step::Complete { lane }),
-        2 => (lane(), any::<bool>()).prop_map(|(lane, inferred)| Step::Bury { lane, inferred }),
-        5 => customer.clone().prop_map(|customer| Step::Mark { customer }),
-        1 => customer.clone().prop_map(|customer| Step::Unmark { customer }),
-        3 => customer.prop_map(|customer| Step::Sent { customer }),
-        1 => Just(Step::SentLate),
-        5 => (any::<Index>(), prop::sample::select(ranks.to_vec())).prop_map(|(send, rank)| Step::Hear { send, rank }),
-        1 => (0i64..60).prop_map(|age| Step::Expire { age }),
-        2 => prop::option::of(any::<Index>()).prop_map(|one| Step::Replay { one }),
-        2 => Just(Step::Tell),
-        1 => (0i64..40).prop_map(|wait| Step::PutBack { wait }),
-        2 => (0i64..30).prop_map(|seconds| Step::Wait { seconds }),
-    ]
-}
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
@@ -99,8 +54,17 @@ fn parts_of(name: &str) -> u32 {
 
 impl Story {
     fn new(rig: Rig) -> Self {
-        let lanes = CUSTOMERS.iter().flat_map(|customer| [to_genesys(customer), to_twilio(customer)]).collect();
-        Self { rig, reference: Reference::default(), lanes, sends: Vec::new(), last_sent: None }
+        let lanes = CUSTOMERS
+            .iter()
+            .flat_map(|customer| [to_genesys(customer), to_twilio(customer)])
+            .collect();
+        Self {
+            rig,
+            reference: Reference::default(),
+            lanes,
+            sends: Vec::new(),
+            last_sent: None,
+        }
     }
 
     async fn play(mut self, story: &[Step]) {
@@ -113,13 +77,23 @@ impl Story {
     async fn take(&mut self, step: &Step) {
         let now = self.rig.now();
         match step {
-            Step::Receive { customer, key } => self.receive(CUSTOMERS[*customer], &format!("i{key}"), now).await,
-            Step::Answer { customer, key, claimed } => {
+            Step::Receive { customer, key } => {
+                self.receive(CUSTOMERS[*customer], &format!("i{key}"), now)
+                    .await;
+            }
+            Step::Answer {
+                customer,
+                key,
+                claimed,
+            } => {
                 let order = Order::Claimed(claimed.map(at));
-                self.answer(CUSTOMERS[*customer], &format!("o{key}"), order, now).await;
+                self.answer(CUSTOMERS[*customer], &format!("o{key}"), order, now)
+                    .await;
             }
             Step::Refuse { key } => self.refuse(&format!("r{key}"), now).await,
-            Step::Hear { send, rank } if !self.sends.is_empty() => self.hear(send.get(&self.sends).clone(), *rank).await,
+            Step::Hear { send, rank } if !self.sends.is_empty() => {
+                self.hear(send.get(&self.sends).clone(), *rank).await;
+            }
             Step::Hear { .. } => {}
             Step::SentLate => {
                 if let Some(sent) = self.last_sent.clone() {
@@ -128,19 +102,28 @@ impl Story {
             }
             Step::Expire { age } => {
                 let before = now - Duration::from_secs(age.unsigned_abs());
-                let ended = self.rig.outbox.expire_outbound(before, rig::expired(now), unresolved(now)).await.unwrap();
+                let ended = self
+                    .rig
+                    .outbox
+                    .expire_outbound(before, rig::expired(now), unresolved(now))
+                    .await
+                    .unwrap();
                 assert_eq!(ended, self.reference.expire(before, now));
             }
             Step::Replay { one } => self.replay(one.as_ref(), now).await,
             Step::Tell => self.tell().await,
-            Step::PutBack { wait } => self.put_back(now + Duration::from_secs(wait.unsigned_abs())).await,
+            Step::PutBack { wait } => {
+                self.put_back(now + Duration::from_secs(wait.unsigned_abs()))
+                    .await;
+            }
             Step::Wait { seconds } => self.rig.wait(*seconds),
             Step::Defer { lane, .. } | Step::Complete { lane } | Step::Bury { lane, .. } => {
                 let lane = lane.get(&self.lanes).clone();
                 self.with_head(step, &lane, now).await;
             }
             Step::Mark { customer } | Step::Unmark { customer } | Step::Sent { customer } => {
-                self.with_head(step, &to_twilio(CUSTOMERS[*customer]), now).await;
+                self.with_head(step, &to_twilio(CUSTOMERS[*customer]), now)
+                    .await;
             }
         }
     }
@@ -148,14 +131,20 @@ impl Story {
     async fn receive(&mut self, customer: &str, name: &str, now: Timestamp) {
         let life = Duration::from_secs(SHORT_LIFE.unsigned_abs());
         let row = NewRow {
-            key: DedupKey { text: format!("twilio/{name}"), life },
+            key: DedupKey {
+                text: format!("twilio/{name}"),
+                life,
+            },
             ..inbound(customer, name, now)
         };
         self.append(row, name, now + life).await;
     }
 
     async fn answer(&mut self, customer: &str, name: &str, order: Order, now: Timestamp) {
-        let row = NewRow { order, ..outbound(customer, name, now) };
+        let row = NewRow {
+            order,
+            ..outbound(customer, name, now)
+        };
         self.append(row, name, now + rig::KEY_LIFE).await;
     }
 
@@ -182,38 +171,71 @@ impl Story {
     }
 
     async fn with_head(&mut self, step: &Step, lane: &LaneKey, now: Timestamp) {
-        let Some(head) = self.rig.head(lane).await else { return };
+        let Some(head) = self.rig.head(lane).await else {
+            return;
+        };
         match (step, &head.mark) {
-            (Step::Defer { wait, tried, strike, .. }, _) => {
+            (
+                Step::Defer {
+                    wait,
+                    tried,
+                    strike,
+                    ..
+                },
+                _,
+            ) => {
                 let until = now + Duration::from_secs(wait.unsigned_abs());
-                let deferral = Deferral { until, tried: *tried, strike: *strike };
-                self.rig.outbox.defer(head.seq, deferral).await.unwrap();
-                self.reference.with_head(lane, |row| {
-                    (row.place.0, row.not_before) = (false, until);
-                    row.tries += u32::from(*tried);
-                    row.strikes += u32::from(*strike);
-                });
+                let (tried, strike) = (*tried, *strike);
+                let deferral = Deferral {
+                    until,
+                    tried,
+                    strike,
+                };
+                self.defer(head.seq, lane, deferral).await;
             }
             (Step::Complete { .. }, _) => {
                 let more = self.rig.outbox.complete(head.seq).await.unwrap();
                 assert_eq!(more, self.reference.complete(lane));
             }
             (Step::Bury { inferred, .. }, _) => {
-                let reason = if *inferred { unresolved(now) } else { refused(now) };
+                let reason = if *inferred {
+                    unresolved(now)
+                } else {
+                    refused(now)
+                };
                 self.bury(head.seq, lane, reason, now).await;
             }
             (Step::Mark { .. }, None) => self.mark(&head, lane, now).await,
             (Step::Unmark { .. }, Some((send, _))) => {
-                self.rig.outbox.unmark(head.seq, send.clone()).await.unwrap();
+                self.rig
+                    .outbox
+                    .unmark(head.seq, send.clone())
+                    .await
+                    .unwrap();
                 self.reference.unmark(lane, send.as_str());
             }
             (Step::Sent { .. }, Some((send, _))) => {
                 let name = String::from_utf8(head.payload.clone()).unwrap();
                 let last = head.next_part + 1 == parts_of(&name);
-                self.sent(PartSent { seq: head.seq, send: send.clone(), sid: rig::sid(send.as_str()), last }).await;
+                self.sent(PartSent {
+                    seq: head.seq,
+                    send: send.clone(),
+                    sid: rig::sid(send.as_str()),
+                    last,
+                })
+                .await;
             }
             _ => {}
         }
+    }
+
+    async fn defer(&mut self, seq: Seq, lane: &LaneKey, deferral: Deferral) {
+        self.rig.outbox.defer(seq, deferral).await.unwrap();
+        self.reference.with_head(lane, |row| {
+            (row.place.0, row.not_before) = (false, deferral.until);
+            row.tries += u32::from(deferral.tried);
+            row.strikes += u32::from(deferral.strike);
+        });
     }
 
     async fn bury(&mut self, seq: Seq, lane: &LaneKey, reason: DeadReason, now: Timestamp) {
@@ -254,28 +276,48 @@ impl Story {
         };
         let standing = self.rig.outbox.raise(report).await.unwrap();
         let expected = self.reference.hear(&send, rank);
-        assert_eq!(standing.map(|standing| (standing.rank, standing.receipt_waits)), expected);
+        assert_eq!(
+            standing.map(|standing| (standing.rank, standing.receipt_waits)),
+            expected
+        );
     }
 
     async fn replay(&mut self, one: Option<&Index>, now: Timestamp) {
         let letters = self.rig.outbox.dead_letters(1000).await.unwrap();
-        let chosen = one.filter(|_| !letters.is_empty()).map(|one| one.index(letters.len()));
-        let selection = chosen.map_or(ReplaySelection::All, |index| ReplaySelection::One(letters[index].id));
+        let chosen = one
+            .filter(|_| !letters.is_empty())
+            .map(|one| one.index(letters.len()));
+        let selection = chosen.map_or(ReplaySelection::All, |index| {
+            ReplaySelection::One(letters[index].id)
+        });
         let mut lanes = self.rig.outbox.replay(selection).await.unwrap();
         lanes.sort();
         assert_eq!(lanes, self.reference.replay(chosen, now));
     }
 
     async fn tell(&mut self) {
-        let Some(waiting) = self.rig.next_receipt().await else { return };
-        self.rig.outbox.receipt_done(&waiting.receipt).await.unwrap();
+        let Some(waiting) = self.rig.next_receipt().await else {
+            return;
+        };
+        self.rig
+            .outbox
+            .receipt_done(&waiting.receipt)
+            .await
+            .unwrap();
         self.reference.told(waiting.receipt.genesys_id.as_str());
     }
 
     async fn put_back(&mut self, until: Timestamp) {
-        let Some(waiting) = self.rig.next_receipt().await else { return };
-        self.rig.outbox.receipt_defer(&waiting.receipt, until).await.unwrap();
-        self.reference.put_back(waiting.receipt.genesys_id.as_str(), until);
+        let Some(waiting) = self.rig.next_receipt().await else {
+            return;
+        };
+        self.rig
+            .outbox
+            .receipt_defer(&waiting.receipt, until)
+            .await
+            .unwrap();
+        self.reference
+            .put_back(waiting.receipt.genesys_id.as_str(), until);
     }
 
     async fn compare(&self) {
@@ -285,38 +327,83 @@ impl Story {
         self.compare_stats().await;
         self.compare_receipts().await;
         let letters = self.rig.outbox.dead_letters(1000).await.unwrap();
-        let seen: Vec<_> = letters.iter().map(|letter| (letter.direction, letter.accepted)).collect();
-        let expected: Vec<_> = self.reference.dead.iter().map(|row| (row.lane.direction(), row.accepted)).collect();
+        let seen: Vec<_> = letters
+            .iter()
+            .map(|letter| (letter.direction, letter.accepted))
+            .collect();
+        let expected: Vec<_> = self
+            .reference
+            .dead
+            .iter()
+            .map(|row| (row.lane.direction(), row.accepted))
+            .collect();
         assert_eq!(seen, expected);
         for send in &self.sends {
-            let seen = self.rig.outbox.send_state(&SendId::new(send.clone())).await.unwrap();
-            let expected = self.reference.sends.get(send).map(|send| (send.has_sid, send.rank));
-            assert_eq!(seen.map(|state| (state.sid.is_some(), state.rank)), expected, "{send}");
+            let seen = self
+                .rig
+                .outbox
+                .send_state(&SendId::new(send.clone()))
+                .await
+                .unwrap();
+            let expected = self
+                .reference
+                .sends
+                .get(send)
+                .map(|send| (send.has_sid, send.rank));
+            assert_eq!(
+                seen.map(|state| (state.sid.is_some(), state.rank)),
+                expected,
+                "{send}"
+            );
         }
     }
 
     async fn compare_head(&self, lane: &LaneKey) {
         let (head, expected) = (self.rig.head(lane).await, self.reference.head(lane));
         let Some((head, row)) = head.as_ref().zip(expected) else {
-            assert_eq!(head.is_some(), expected.is_some(), "whether {lane} has a head");
+            assert_eq!(
+                head.is_some(),
+                expected.is_some(),
+                "whether {lane} has a head"
+            );
             return;
         };
-        assert_eq!(String::from_utf8_lossy(&head.payload), row.name, "the head of {lane}");
+        assert_eq!(
+            String::from_utf8_lossy(&head.payload),
+            row.name,
+            "the head of {lane}"
+        );
         assert_eq!((head.accepted, head.time), (row.accepted, row.time));
-        assert_eq!((head.tries, head.strikes, head.next_part), (row.tries, row.strikes, row.next_part));
-        assert_eq!(head.mark.as_ref().map(|(send, _)| send.as_str()), row.mark.as_deref());
+        assert_eq!(
+            (head.tries, head.strikes, head.next_part),
+            (row.tries, row.strikes, row.next_part)
+        );
+        assert_eq!(
+            head.mark.as_ref().map(|(send, _)| send.as_str()),
+            row.mark.as_deref()
+        );
         assert_eq!(head.not_before, row.not_before);
     }
 
     async fn compare_stats(&self) {
-        let waiting = |direction| self.reference.waiting.iter().filter(move |row| row.lane.direction() == direction);
+        let waiting = |direction| {
+            self.reference
+                .waiting
+                .iter()
+                .filter(move |row| row.lane.direction() == direction)
+        };
         let oldest = |direction| waiting(direction).map(|row| row.accepted).min();
         let expected = Stats {
             inbound: waiting(Direction::Inbound).count() as u64,
             outbound: waiting(Direction::Outbound).count() as u64,
             receipts: self.reference.receipts_waiting().count() as u64,
             dead_letters: self.reference.dead.len() as u64,
-            bytes: self.reference.waiting.iter().map(|row| row.name.len() as u64).sum(),
+            bytes: self
+                .reference
+                .waiting
+                .iter()
+                .map(|row| row.name.len() as u64)
+                .sum(),
             oldest_inbound: oldest(Direction::Inbound),
             oldest_outbound: oldest(Direction::Outbound),
         };
@@ -325,16 +412,30 @@ impl Story {
 
     async fn compare_receipts(&self) {
         let now = self.rig.now();
-        let due = self.reference.receipts_waiting().map(|(_, receipt)| receipt.not_before).min();
+        let due = self
+            .reference
+            .receipts_waiting()
+            .map(|(_, receipt)| receipt.not_before)
+            .min();
         assert_eq!(self.rig.outbox.receipt_due().await.unwrap(), due);
-        let ready = || self.reference.receipts_waiting().filter(|(_, receipt)| receipt.not_before <= now);
+        let ready = || {
+            self.reference
+                .receipts_waiting()
+                .filter(|(_, receipt)| receipt.not_before <= now)
+        };
         let Some(next) = self.rig.next_receipt().await else {
             assert_eq!(ready().count(), 0);
             return;
         };
         let receipt = &self.reference.receipts[next.receipt.genesys_id.as_str()];
-        assert_eq!((next.receipt.level, next.tries), (receipt.wanted, receipt.tries));
+        assert_eq!(
+            (next.receipt.level, next.tries),
+            (receipt.wanted, receipt.tries)
+        );
         assert!(receipt.wanted > receipt.told && receipt.wanted > ReceiptLevel::None);
-        assert_eq!(ready().map(|(_, receipt)| receipt.urgency()).min(), Some(receipt.urgency()));
+        assert_eq!(
+            ready().map(|(_, receipt)| receipt.urgency()).min(),
+            Some(receipt.urgency())
+        );
     }
 }

@@ -25,18 +25,54 @@ const ONE_PART: &[(&[Rank], ReceiptLevel)] = &[
     (&[Accepted, Accepted], ReceiptLevel::None),
     (&[Accepted, Sent, Sent], ReceiptLevel::Sent),
     (&[Accepted, Sent, Delivered, Sent], ReceiptLevel::Delivered),
-    (&[Accepted, Sent, Delivered, Read, Delivered], ReceiptLevel::Delivered),
+    (
+        &[Accepted, Sent, Delivered, Read, Delivered],
+        ReceiptLevel::Delivered,
+    ),
     (&[Accepted, Sent, Failed, Failed], ReceiptLevel::Failed),
-    (&[Accepted, Sent, Delivered, Read, Failed], ReceiptLevel::Failed),
+    (
+        &[Accepted, Sent, Delivered, Read, Failed],
+        ReceiptLevel::Failed,
+    ),
 ];
 
 const TWO_PARTS: &[(&[Callback], ReceiptLevel)] = &[
-    (&[(0, Accepted), (0, Sent), (1, Accepted)], ReceiptLevel::None),
-    (&[(0, Sent), (0, Delivered), (1, Accepted), (1, Sent)], ReceiptLevel::Sent),
-    (&[(0, Sent), (0, Delivered), (1, Sent), (1, Delivered), (1, Sent)], ReceiptLevel::Delivered),
-    (&[(0, Read), (0, Sent), (1, Delivered), (1, Read)], ReceiptLevel::Delivered),
-    (&[(0, Sent), (0, Delivered), (1, Sent), (1, Failed), (0, Delivered)], ReceiptLevel::Failed),
-    (&[(0, Failed), (0, Sent), (1, Sent), (1, Delivered)], ReceiptLevel::Failed),
+    (
+        &[(0, Accepted), (0, Sent), (1, Accepted)],
+        ReceiptLevel::None,
+    ),
+    (
+        &[(0, Sent), (0, Delivered), (1, Accepted), (1, Sent)],
+        ReceiptLevel::Sent,
+    ),
+    (
+        &[
+            (0, Sent),
+            (0, Delivered),
+            (1, Sent),
+            (1, Delivered),
+            (1, Sent),
+        ],
+        ReceiptLevel::Delivered,
+    ),
+    (
+        &[(0, Read), (0, Sent), (1, Delivered), (1, Read)],
+        ReceiptLevel::Delivered,
+    ),
+    (
+        &[
+            (0, Sent),
+            (0, Delivered),
+            (1, Sent),
+            (1, Failed),
+            (0, Delivered),
+        ],
+        ReceiptLevel::Failed,
+    ),
+    (
+        &[(0, Failed), (0, Sent), (1, Sent), (1, Delivered)],
+        ReceiptLevel::Failed,
+    ),
 ];
 
 /// Every order of what is given; equal ones once.
@@ -51,14 +87,20 @@ fn orders<T: Clone + PartialEq>(given: &[T]) -> Vec<Vec<T>> {
         }
         let mut others = given.to_vec();
         others.remove(index);
-        all.extend(orders(&others).into_iter().map(|rest| [vec![first.clone()], rest].concat()));
+        all.extend(
+            orders(&others)
+                .into_iter()
+                .map(|rest| [vec![first.clone()], rest].concat()),
+        );
     }
     all
 }
 
 /// A message to a customer of its own, of which all parts were sent; the send of a part is `name/part`.
 async fn send_parts(rig: &Rig, name: &str, parts: u32) {
-    let seq = rig.store(outbound(&format!("+1555{name}"), name, rig.now())).await;
+    let seq = rig
+        .store(outbound(&format!("+1555{name}"), name, rig.now()))
+        .await;
     for part in 0..parts {
         let send = format!("{name}/{part}");
         assert!(rig.mark(seq, name, &send, (part, parts)).await);
@@ -69,14 +111,25 @@ async fn send_parts(rig: &Rig, name: &str, parts: u32) {
 async fn hear_all(rig: &Rig, name: &str, callbacks: &[Callback]) {
     for (part, rank) in callbacks {
         let why = (*rank == Failed).then_some(ReasonCode::RecipientOptedOut);
-        rig.hear_why(&format!("{name}/{part}"), *rank, why).await.unwrap();
+        rig.hear_why(&format!("{name}/{part}"), *rank, why)
+            .await
+            .unwrap();
     }
 }
 
 /// Has every order of `callbacks` happen to a message of its own, and looks at what is told of each.
-async fn assert_all_orders_end_in(rig: &Rig, case: usize, parts: u32, callbacks: &[Callback], expected: ReceiptLevel) {
-    let named: Vec<(String, Vec<Callback>)> =
-        orders(callbacks).into_iter().enumerate().map(|(n, order)| (format!("{parts}-{case}-{n}"), order)).collect();
+async fn assert_all_orders_end_in(
+    rig: &Rig,
+    case: usize,
+    parts: u32,
+    callbacks: &[Callback],
+    expected: ReceiptLevel,
+) {
+    let named: Vec<(String, Vec<Callback>)> = orders(callbacks)
+        .into_iter()
+        .enumerate()
+        .map(|(n, order)| (format!("{parts}-{case}-{n}"), order))
+        .collect();
     join_all(named.iter().map(|(name, order)| async move {
         send_parts(rig, name, parts).await;
         hear_all(rig, name, order).await;
@@ -92,7 +145,11 @@ async fn assert_all_orders_end_in(rig: &Rig, case: usize, parts: u32, callbacks:
         rig.outbox.receipt_done(&waiting.receipt).await.unwrap();
     }
     for (name, order) in named {
-        assert_eq!(last.remove(&name).unwrap_or(ReceiptLevel::None), expected, "{order:?}");
+        assert_eq!(
+            last.remove(&name).unwrap_or(ReceiptLevel::None),
+            expected,
+            "{order:?}"
+        );
     }
 }
 
@@ -110,7 +167,10 @@ async fn two_parts_end_in_the_same_receipt_in_every_order(rig: &Rig) {
 }
 
 async fn what_is_told_on_the_way_only_rises(rig: &Rig) {
-    for (n, order) in orders(&[Accepted, Sent, Delivered, Failed]).into_iter().enumerate() {
+    for (n, order) in orders(&[Accepted, Sent, Delivered, Failed])
+        .into_iter()
+        .enumerate()
+    {
         let name = format!("r{n}");
         send_parts(rig, &name, 1).await;
         let mut levels = vec![ReceiptLevel::None];
@@ -118,7 +178,10 @@ async fn what_is_told_on_the_way_only_rises(rig: &Rig) {
             hear_all(rig, &name, &[(0, *rank)]).await;
             levels.extend(rig.tell_all().await.into_iter().map(|(_, level)| level));
         }
-        assert!(levels.is_sorted_by(|earlier, later| earlier < later), "{order:?} told {levels:?}");
+        assert!(
+            levels.is_sorted_by(|earlier, later| earlier < later),
+            "{order:?} told {levels:?}"
+        );
         assert_eq!(levels.last(), Some(&ReceiptLevel::Failed), "{order:?}");
     }
 }

@@ -31,7 +31,11 @@ fn one(name: &str, level: ReceiptLevel) -> Vec<(String, ReceiptLevel)> {
 
 async fn a_delivered_replaces_a_waiting_sent(rig: &Rig) {
     rig.send_outbound("a").await;
-    assert_eq!(rig.next_told().await, None, "that Twilio took it is no news for an agent");
+    assert_eq!(
+        rig.next_told().await,
+        None,
+        "that Twilio took it is no news for an agent"
+    );
     assert!(rig.hear("a", Rank::Sent).await.unwrap().receipt_waits);
     assert!(rig.hear("a", Rank::Delivered).await.unwrap().receipt_waits);
     assert_eq!(rig.outbox.stats().await.unwrap().receipts, 1);
@@ -48,7 +52,10 @@ async fn nothing_is_told_twice(rig: &Rig) {
     }
     rig.hear("a", Rank::Delivered).await.unwrap();
     assert_eq!(rig.tell_all().await, one("a", ReceiptLevel::Delivered));
-    assert!(!rig.hear("a", Rank::Read).await.unwrap().receipt_waits, "Genesys knows no read");
+    assert!(
+        !rig.hear("a", Rank::Read).await.unwrap().receipt_waits,
+        "Genesys knows no read"
+    );
     assert_eq!(rig.tell_all().await, []);
     assert_eq!(rig.outbox.receipt_due().await.unwrap(), None);
 }
@@ -56,13 +63,19 @@ async fn nothing_is_told_twice(rig: &Rig) {
 async fn a_failure_that_was_inferred_yields_to_a_later_callback(rig: &Rig) {
     let seq = rig.store_outbound("a").await;
     rig.mark(seq, "a", "s1", (0, 1)).await;
-    rig.outbox.dead_letter(seq, unresolved(at(0))).await.unwrap();
+    rig.outbox
+        .dead_letter(seq, unresolved(at(0)))
+        .await
+        .unwrap();
     let waiting = rig.next_receipt().await.unwrap();
     assert_eq!(waiting.receipt.level, ReceiptLevel::FailedInferred);
     assert_eq!(waiting.reason, Some(reason(ReasonCode::GeneralError)));
     rig.hear("s1", Rank::Delivered).await.unwrap();
     let waiting = rig.next_receipt().await.unwrap();
-    assert_eq!((waiting.receipt.level, waiting.reason), (ReceiptLevel::Delivered, None));
+    assert_eq!(
+        (waiting.receipt.level, waiting.reason),
+        (ReceiptLevel::Delivered, None)
+    );
 }
 
 async fn a_failure_that_was_inferred_does_not_replace_what_is_known(rig: &Rig) {
@@ -74,13 +87,18 @@ async fn a_failure_that_was_inferred_does_not_replace_what_is_known(rig: &Rig) {
         genesys_id: Some(GenesysMessageId::new("a")),
         ..outbound(ANN, "again", at(1))
     });
-    rig.outbox.dead_letter(again.await, unresolved(at(2))).await.unwrap();
+    rig.outbox
+        .dead_letter(again.await, unresolved(at(2)))
+        .await
+        .unwrap();
     assert_eq!(rig.tell_all().await, one("a", ReceiptLevel::Delivered));
 }
 
 async fn the_reason_of_a_failure_is_kept_when_a_later_callback_lacks_one(rig: &Rig) {
     rig.send_outbound("a").await;
-    rig.hear_why("a", Rank::Failed, Some(ReasonCode::RecipientOptedOut)).await.unwrap();
+    rig.hear_why("a", Rank::Failed, Some(ReasonCode::RecipientOptedOut))
+        .await
+        .unwrap();
     rig.hear("a", Rank::Failed).await.unwrap();
     rig.hear("a", Rank::Sent).await.unwrap();
     let waiting = rig.next_receipt().await.unwrap();
@@ -99,12 +117,22 @@ async fn a_failure_without_a_reason_is_told_with_a_general_one(rig: &Rig) {
 
 async fn the_receipt_of_a_refused_message_is_not_due_at_once(rig: &Rig) {
     rig.outbox.refuse(refusal("a", at(0))).await.unwrap();
-    assert_eq!(rig.next_told().await, None, "Genesys must have had our answer first");
+    assert_eq!(
+        rig.next_told().await,
+        None,
+        "Genesys must have had our answer first"
+    );
     let due = rig.outbox.receipt_due().await.unwrap().unwrap();
     assert!(due > at(0) && due <= at(5), "{due}");
     rig.wait(5);
     let waiting = rig.next_receipt().await.unwrap();
-    assert_eq!(waiting.receipt, Receipt { genesys_id: GenesysMessageId::new("a"), level: ReceiptLevel::Failed });
+    assert_eq!(
+        waiting.receipt,
+        Receipt {
+            genesys_id: GenesysMessageId::new("a"),
+            level: ReceiptLevel::Failed
+        }
+    );
     assert_eq!(waiting.reason, Some(reason(ReasonCode::UnsupportedMessage)));
 }
 
@@ -116,9 +144,17 @@ async fn failures_go_first(rig: &Rig) {
     rig.hear("sent", Rank::Sent).await.unwrap();
     rig.hear("delivered", Rank::Delivered).await.unwrap();
     rig.wait(10);
-    rig.outbox.dead_letter(inferred, unresolved(rig.now())).await.unwrap();
+    rig.outbox
+        .dead_letter(inferred, unresolved(rig.now()))
+        .await
+        .unwrap();
     rig.hear("failed", Rank::Failed).await.unwrap();
-    let order: Vec<String> = rig.tell_all().await.into_iter().map(|(name, _)| name).collect();
+    let order: Vec<String> = rig
+        .tell_all()
+        .await
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
     assert_eq!(order[..2], ["failed", "inferred"]);
     assert_eq!(order.len(), 4);
 }
@@ -131,7 +167,12 @@ async fn among_equals_the_longest_waiting_goes_first(rig: &Rig) {
     for name in ["a", "b", "c"] {
         rig.hear(name, Rank::Delivered).await.unwrap();
     }
-    let order: Vec<String> = rig.tell_all().await.into_iter().map(|(name, _)| name).collect();
+    let order: Vec<String> = rig
+        .tell_all()
+        .await
+        .into_iter()
+        .map(|(name, _)| name)
+        .collect();
     assert_eq!(order, ["c", "a", "b"]);
 }
 
@@ -154,7 +195,10 @@ async fn what_came_meanwhile_does_not_wait_for_what_was_put_back(rig: &Rig) {
     rig.hear("a", Rank::Failed).await.unwrap();
     rig.outbox.receipt_defer(&in_flight, at(300)).await.unwrap();
     let waiting = rig.next_receipt().await.unwrap();
-    assert_eq!((waiting.receipt.level, waiting.tries), (ReceiptLevel::Failed, 0));
+    assert_eq!(
+        (waiting.receipt.level, waiting.tries),
+        (ReceiptLevel::Failed, 0)
+    );
 }
 
 async fn what_came_meanwhile_is_still_told(rig: &Rig) {
@@ -170,12 +214,19 @@ async fn a_message_of_two_parts_is_told_when_both_are_there(rig: &Rig) {
     let seq = rig.store_outbound("a").await;
     rig.mark(seq, "a", "s1", (0, 2)).await;
     rig.sent(seq, "s1", false).await;
-    assert!(!rig.hear("s1", Rank::Delivered).await.unwrap().receipt_waits, "the second part has no state");
+    assert!(
+        !rig.hear("s1", Rank::Delivered).await.unwrap().receipt_waits,
+        "the second part has no state"
+    );
     rig.mark(seq, "a", "s2", (1, 2)).await;
     rig.sent(seq, "s2", true).await;
     assert_eq!(rig.next_told().await, None);
     rig.hear("s2", Rank::Sent).await.unwrap();
-    assert_eq!(rig.tell_all().await, one("a", ReceiptLevel::Sent), "the lowest of both");
+    assert_eq!(
+        rig.tell_all().await,
+        one("a", ReceiptLevel::Sent),
+        "the lowest of both"
+    );
     rig.hear("s2", Rank::Delivered).await.unwrap();
     assert_eq!(rig.tell_all().await, one("a", ReceiptLevel::Delivered));
 }
@@ -184,16 +235,36 @@ async fn a_failed_part_fails_the_message(rig: &Rig) {
     let seq = rig.store_outbound("a").await;
     rig.mark(seq, "a", "s1", (0, 2)).await;
     rig.sent(seq, "s1", false).await;
-    rig.hear_why("s1", Rank::Failed, Some(ReasonCode::MessageExpired)).await.unwrap();
+    rig.hear_why("s1", Rank::Failed, Some(ReasonCode::MessageExpired))
+        .await
+        .unwrap();
     let waiting = rig.next_receipt().await.unwrap();
     assert_eq!(waiting.receipt.level, ReceiptLevel::Failed);
     assert_eq!(waiting.reason, Some(reason(ReasonCode::MessageExpired)));
-    rig.outbox.dead_letter(seq, crate::outbox::DeadReason { receipt: None, ..refused(at(1)) }).await.unwrap();
-    assert_eq!(rig.tell_all().await, one("a", ReceiptLevel::Failed), "told once, by the part");
+    rig.outbox
+        .dead_letter(
+            seq,
+            crate::outbox::DeadReason {
+                receipt: None,
+                ..refused(at(1))
+            },
+        )
+        .await
+        .unwrap();
+    assert_eq!(
+        rig.tell_all().await,
+        one("a", ReceiptLevel::Failed),
+        "told once, by the part"
+    );
 }
 
 async fn a_message_without_an_id_has_no_receipt(rig: &Rig) {
-    let seq = rig.store(crate::outbox::NewRow { genesys_id: None, ..outbound(ANN, "a", at(0)) }).await;
+    let seq = rig
+        .store(crate::outbox::NewRow {
+            genesys_id: None,
+            ..outbound(ANN, "a", at(0))
+        })
+        .await;
     let mark = Mark {
         seq,
         send: SendId::new("s1"),
@@ -205,9 +276,17 @@ async fn a_message_without_an_id_has_no_receipt(rig: &Rig) {
     };
     assert!(rig.outbox.mark(mark).await.unwrap());
     let standing = rig.hear("s1", Rank::Delivered).await.unwrap();
-    assert_eq!((standing.rank, standing.receipt_waits), (Rank::Delivered, false));
+    assert_eq!(
+        (standing.rank, standing.receipt_waits),
+        (Rank::Delivered, false)
+    );
     assert!(rig.head(&to_twilio(ANN)).await.is_none());
-    let seq = rig.store(crate::outbox::NewRow { genesys_id: None, ..outbound(ANN, "b", at(0)) }).await;
+    let seq = rig
+        .store(crate::outbox::NewRow {
+            genesys_id: None,
+            ..outbound(ANN, "b", at(0))
+        })
+        .await;
     rig.outbox.dead_letter(seq, refused(at(1))).await.unwrap();
     assert_eq!(rig.outbox.stats().await.unwrap().receipts, 0);
 }

@@ -45,7 +45,14 @@ pub(super) struct Receipt {
 impl Receipt {
     fn new(parts: u32, created: Timestamp) -> Self {
         let (none, not_before) = (ReceiptLevel::None, Timestamp::UNIX_EPOCH);
-        Self { parts, wanted: none, told: none, not_before, created, tries: 0 }
+        Self {
+            parts,
+            wanted: none,
+            told: none,
+            not_before,
+            created,
+            tries: 0,
+        }
     }
 
     fn want(&mut self, level: ReceiptLevel, not_before: Timestamp) -> bool {
@@ -58,7 +65,10 @@ impl Receipt {
 
     /// What goes first: failures, then what waits longest.
     pub(super) fn urgency(&self) -> (bool, Timestamp, Timestamp) {
-        let failed = matches!(self.wanted, ReceiptLevel::Failed | ReceiptLevel::FailedInferred);
+        let failed = matches!(
+            self.wanted,
+            ReceiptLevel::Failed | ReceiptLevel::FailedInferred
+        );
         (!failed, self.not_before, self.created)
     }
 }
@@ -89,7 +99,10 @@ impl Reference {
     pub(super) fn append(&mut self, name: &str, lane: &LaneKey, order: Order, now: Timestamp) {
         self.appended += 1;
         let (position, time) = match order {
-            Order::Arrival => (i64::try_from(self.appended).unwrap(), self.next_time(lane, now)),
+            Order::Arrival => (
+                i64::try_from(self.appended).unwrap(),
+                self.next_time(lane, now),
+            ),
             Order::Claimed(Some(time)) => (time.as_millisecond(), time),
             Order::Claimed(None) => (self.behind_all(lane, now), now),
         };
@@ -108,24 +121,38 @@ impl Reference {
     }
 
     fn next_time(&mut self, lane: &LaneKey, now: Timestamp) -> Timestamp {
-        let least = self.times.get(lane).map(|last| *last + std::time::Duration::from_millis(1));
+        let least = self
+            .times
+            .get(lane)
+            .map(|last| *last + std::time::Duration::from_millis(1));
         let time = least.map_or(now, |least| least.max(now));
         self.times.insert(lane.clone(), time);
         time
     }
 
     fn behind_all(&self, lane: &LaneKey, now: Timestamp) -> i64 {
-        let positions = self.waiting.iter().filter(|row| row.lane == *lane).map(|row| row.place.1);
+        let positions = self
+            .waiting
+            .iter()
+            .filter(|row| row.lane == *lane)
+            .map(|row| row.place.1);
         positions.chain([now.as_millisecond()]).max().unwrap()
     }
 
     pub(super) fn head(&self, lane: &LaneKey) -> Option<&Row> {
-        self.waiting.iter().filter(|row| row.lane == *lane).min_by_key(|row| row.place)
+        self.waiting
+            .iter()
+            .filter(|row| row.lane == *lane)
+            .min_by_key(|row| row.place)
     }
 
     fn take_head(&mut self, lane: &LaneKey) -> Row {
         let place = self.head(lane).unwrap().place;
-        let index = self.waiting.iter().position(|row| row.lane == *lane && row.place == place).unwrap();
+        let index = self
+            .waiting
+            .iter()
+            .position(|row| row.lane == *lane && row.place == place)
+            .unwrap();
         self.waiting.remove(index)
     }
 
@@ -151,13 +178,19 @@ impl Reference {
 
     fn bury_row(&mut self, row: Row, level: ReceiptLevel, now: Timestamp) {
         if row.lane.direction() == Direction::Outbound {
-            self.receipts.entry(row.name.clone()).or_insert_with(|| Receipt::new(1, now)).want(level, now);
+            self.receipts
+                .entry(row.name.clone())
+                .or_insert_with(|| Receipt::new(1, now))
+                .want(level, now);
         }
         self.dead.push(row);
     }
 
     pub(super) fn refuse(&mut self, name: &str, due: Timestamp) {
-        let receipt = self.receipts.entry(name.to_owned()).or_insert_with(|| Receipt::new(1, due));
+        let receipt = self
+            .receipts
+            .entry(name.to_owned())
+            .or_insert_with(|| Receipt::new(1, due));
         receipt.want(ReceiptLevel::Failed, due);
     }
 
@@ -169,25 +202,45 @@ impl Reference {
         late.sort_by_key(|row| (row.accepted, row.place.2));
         let ended = late.len() as u64;
         for row in late {
-            let level = if row.mark.is_some() { ReceiptLevel::FailedInferred } else { ReceiptLevel::Failed };
+            let level = if row.mark.is_some() {
+                ReceiptLevel::FailedInferred
+            } else {
+                ReceiptLevel::Failed
+            };
             self.bury_row(row, level, now);
         }
         ended
     }
 
     pub(super) fn mark(&mut self, lane: &LaneKey, send: &str, parts: u32, now: Timestamp) {
-        let (name, part) = self.head(lane).map(|head| (head.name.clone(), head.next_part)).unwrap();
+        let (name, part) = self
+            .head(lane)
+            .map(|head| (head.name.clone(), head.next_part))
+            .unwrap();
         self.with_head(lane, |row| {
             row.place.0 = false;
             row.mark = Some(send.to_owned());
         });
-        self.receipts.entry(name.clone()).or_insert_with(|| Receipt::new(parts, now)).parts = parts;
-        self.sends.insert(send.to_owned(), Send { name, part, parts, has_sid: false, rank: Rank::Pending });
+        self.receipts
+            .entry(name.clone())
+            .or_insert_with(|| Receipt::new(parts, now))
+            .parts = parts;
+        self.sends.insert(
+            send.to_owned(),
+            Send {
+                name,
+                part,
+                parts,
+                has_sid: false,
+                rank: Rank::Pending,
+            },
+        );
     }
 
     pub(super) fn unmark(&mut self, lane: &LaneKey, send: &str) {
         self.with_head(lane, |row| row.mark = None);
-        self.sends.retain(|id, known| id != send || known.has_sid || known.rank > Rank::Pending);
+        self.sends
+            .retain(|id, known| id != send || known.has_sid || known.rank > Rank::Pending);
     }
 
     pub(super) fn answer(&mut self, send: &str, last: bool) {
@@ -200,7 +253,12 @@ impl Reference {
     /// The part was sent: on to the next, or the end of its message, wherever it is.
     fn settle(&mut self, send: &str, last: bool) {
         for rows in [&mut self.waiting, &mut self.dead] {
-            let Some(index) = rows.iter().position(|row| row.mark.as_deref() == Some(send)) else { continue };
+            let Some(index) = rows
+                .iter()
+                .position(|row| row.mark.as_deref() == Some(send))
+            else {
+                continue;
+            };
             if last {
                 rows.remove(index);
             } else {
@@ -223,8 +281,16 @@ impl Reference {
 
     /// The lowest state of all parts; failed with the first that failed.
     fn renew_receipt(&mut self, name: &str) -> bool {
-        let Some(receipt) = self.receipts.get_mut(name) else { return false };
-        let state = |part| self.sends.values().filter(|s| s.name == name && s.part == part).map(|s| s.rank).max();
+        let Some(receipt) = self.receipts.get_mut(name) else {
+            return false;
+        };
+        let state = |part| {
+            self.sends
+                .values()
+                .filter(|s| s.name == name && s.part == part)
+                .map(|s| s.rank)
+                .max()
+        };
         let parts: Vec<Option<Rank>> = (0..receipt.parts).map(state).collect();
         let level = if parts.contains(&Some(Rank::Failed)) {
             ReceiptLevel::Failed
@@ -270,7 +336,9 @@ impl Reference {
 
     /// The receipts that Genesys should hear of, due or not.
     pub(super) fn receipts_waiting(&self) -> impl Iterator<Item = (&String, &Receipt)> {
-        self.receipts.iter().filter(|(_, receipt)| receipt.wanted > receipt.told)
+        self.receipts
+            .iter()
+            .filter(|(_, receipt)| receipt.wanted > receipt.told)
     }
 
     pub(super) fn told(&mut self, name: &str) {

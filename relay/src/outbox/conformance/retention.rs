@@ -29,11 +29,18 @@ async fn bodies_of_dead_letters_go_after_14_days_and_all_after_30(rig: &Rig) {
     rig.outbox.dead_letter(seq, refused(at(0))).await.unwrap();
     rig.wait(14 * DAY);
     purge(rig).await;
-    assert!(rig.outbox.dead_letters(9).await.unwrap()[0].replayable, "not before 14 days are over");
+    assert!(
+        rig.outbox.dead_letters(9).await.unwrap()[0].replayable,
+        "not before 14 days are over"
+    );
     rig.wait(1);
     purge(rig).await;
     assert!(!rig.outbox.dead_letters(9).await.unwrap()[0].replayable);
-    assert_eq!(rig.outbox.replay(ReplaySelection::All).await.unwrap(), [], "nothing is left to replay");
+    assert_eq!(
+        rig.outbox.replay(ReplaySelection::All).await.unwrap(),
+        [],
+        "nothing is left to replay"
+    );
     assert_eq!(rig.outbox.stats().await.unwrap().dead_letters, 1);
     rig.wait(16 * DAY);
     purge(rig).await;
@@ -45,10 +52,16 @@ async fn sends_and_receipts_go_after_30_days(rig: &Rig) {
     rig.send_outbound("a").await;
     rig.wait(30 * DAY);
     purge(rig).await;
-    assert!(rig.hear("a", Rank::Sent).await.unwrap().receipt_waits, "not before 30 days are over");
+    assert!(
+        rig.hear("a", Rank::Sent).await.unwrap().receipt_waits,
+        "not before 30 days are over"
+    );
     rig.wait(1);
     purge(rig).await;
-    assert_eq!(rig.outbox.send_state(&SendId::new("a")).await.unwrap(), None);
+    assert_eq!(
+        rig.outbox.send_state(&SendId::new("a")).await.unwrap(),
+        None
+    );
     assert_eq!(rig.outbox.stats().await.unwrap().receipts, 0);
 }
 
@@ -70,8 +83,15 @@ async fn a_purge_of_much_ends_in_bounded_pieces(rig: &Rig) {
     }))
     .await;
     rig.wait(31 * DAY);
-    assert!(purge(rig).await > 1, "in one go, everybody would wait behind it");
+    assert!(
+        purge(rig).await > 1,
+        "in one go, everybody would wait behind it"
+    );
     assert_eq!(rig.outbox.stats().await.unwrap().dead_letters, 0);
-    let again = rig.outbox.append(inbound(ANN, "m0", rig.now())).await.unwrap();
+    let again = rig
+        .outbox
+        .append(inbound(ANN, "m0", rig.now()))
+        .await
+        .unwrap();
     assert!(matches!(again, Appended::Stored(_)));
 }

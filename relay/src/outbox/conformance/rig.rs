@@ -12,27 +12,28 @@ use crate::clock::{Clock as _, ManualClock, from_millis};
 use crate::message::CustomerId;
 use crate::outbox::sqlite::SqliteOutbox;
 use crate::outbox::{
-    Appended, DeadReason, DedupKey, Deferral, Direction, Head, Identity, LaneKey, Mark, NewRow, Order, Outbox,
-    PartSent, Rank, Receipt, ReceiptLevel, ReceiptReason, Refusal, SendId, Seq, Standing, StatusReport, WaitingReceipt,
+    Appended, DeadReason, DedupKey, Deferral, Direction, Head, Identity, LaneKey, Mark, NewRow,
+    Order, Outbox, PartSent, Rank, Receipt, ReceiptLevel, ReceiptReason, Refusal, SendId, Seq,
+    Standing, StatusReport, WaitingReceipt,
 };
 
 /// Bytes of waiting messages that a backend is opened with. Payloads of the sentences are far smaller, except where
 /// the budget is the matter.
-pub(super) const BUDGET: u64 = 100_000;
+pub(in crate::outbox) const BUDGET: u64 = 100_000;
 /// Keys of the builders live this long.
-pub(super) const KEY_LIFE: Duration = Duration::from_hours(30 * 24);
-pub(super) const ANN: &str = "+15557654321";
-pub(super) const BOB: &str = "+15557654322";
+pub(in crate::outbox) const KEY_LIFE: Duration = Duration::from_hours(30 * 24);
+pub(in crate::outbox) const ANN: &str = "+15557654321";
+pub(in crate::outbox) const BOB: &str = "+15557654322";
 
 /// A backend, empty, with a clock that stands at [`at`]`(0)` until it is moved.
-pub(super) struct Rig {
-    pub(super) outbox: Arc<dyn Outbox>,
-    pub(super) clock: ManualClock,
+pub(in crate::outbox) struct Rig {
+    pub(in crate::outbox) outbox: Arc<dyn Outbox>,
+    pub(in crate::outbox) clock: ManualClock,
     /// What must live as long as the backend.
     _home: Box<dyn Any>,
 }
 
-pub(super) fn identity() -> Identity {
+pub(in crate::outbox) fn identity() -> Identity {
     Identity {
         sender: "+15551230000".into(),
         genesys_host: "api.mypurecloud.com".into(),
@@ -42,31 +43,39 @@ pub(super) fn identity() -> Identity {
 }
 
 /// The embedded backend.
-pub(super) fn sqlite() -> Rig {
+pub(in crate::outbox) fn sqlite() -> Rig {
     let home = tempfile::tempdir().unwrap();
     let clock = ManualClock::new(at(0));
-    let outbox = SqliteOutbox::open(home.path(), &identity(), BUDGET, Arc::new(clock.clone())).unwrap();
-    Rig { outbox: Arc::new(outbox), clock, _home: Box::new(home) }
+    let outbox =
+        SqliteOutbox::open(home.path(), &identity(), BUDGET, Arc::new(clock.clone())).unwrap();
+    Rig {
+        outbox: Arc::new(outbox),
+        clock,
+        _home: Box::new(home),
+    }
 }
 
 /// A time: so many seconds after the start of the story.
-pub(super) fn at(seconds: i64) -> Timestamp {
+pub(in crate::outbox) fn at(seconds: i64) -> Timestamp {
     from_millis(1_767_225_600_000 + seconds * 1000)
 }
 
-pub(super) fn to_genesys(customer: &str) -> LaneKey {
+pub(in crate::outbox) fn to_genesys(customer: &str) -> LaneKey {
     LaneKey::new(Direction::Inbound, &CustomerId::new(customer))
 }
 
-pub(super) fn to_twilio(customer: &str) -> LaneKey {
+pub(in crate::outbox) fn to_twilio(customer: &str) -> LaneKey {
     LaneKey::new(Direction::Outbound, &CustomerId::new(customer))
 }
 
 /// A customer's text, whose key and payload are its name.
-pub(super) fn inbound(customer: &str, name: &str, accepted: Timestamp) -> NewRow {
+pub(in crate::outbox) fn inbound(customer: &str, name: &str, accepted: Timestamp) -> NewRow {
     NewRow {
         lane: to_genesys(customer),
-        key: DedupKey { text: format!("twilio/{name}"), life: KEY_LIFE },
+        key: DedupKey {
+            text: format!("twilio/{name}"),
+            life: KEY_LIFE,
+        },
         order: Order::Arrival,
         accepted,
         payload: name.as_bytes().to_vec(),
@@ -75,10 +84,13 @@ pub(super) fn inbound(customer: &str, name: &str, accepted: Timestamp) -> NewRow
 }
 
 /// An agent's text, whose id and payload are its name.
-pub(super) fn outbound(customer: &str, name: &str, accepted: Timestamp) -> NewRow {
+pub(in crate::outbox) fn outbound(customer: &str, name: &str, accepted: Timestamp) -> NewRow {
     NewRow {
         lane: to_twilio(customer),
-        key: DedupKey { text: format!("genesys/{name}"), life: KEY_LIFE },
+        key: DedupKey {
+            text: format!("genesys/{name}"),
+            life: KEY_LIFE,
+        },
         order: Order::Claimed(Some(accepted)),
         accepted,
         payload: name.as_bytes().to_vec(),
@@ -86,9 +98,12 @@ pub(super) fn outbound(customer: &str, name: &str, accepted: Timestamp) -> NewRo
     }
 }
 
-pub(super) fn refusal(name: &str, accepted: Timestamp) -> Refusal {
+pub(in crate::outbox) fn refusal(name: &str, accepted: Timestamp) -> Refusal {
     Refusal {
-        key: DedupKey { text: format!("genesys/{name}"), life: KEY_LIFE },
+        key: DedupKey {
+            text: format!("genesys/{name}"),
+            life: KEY_LIFE,
+        },
         genesys_id: GenesysMessageId::new(name),
         customer: CustomerId::new(ANN),
         reason: reason(ReasonCode::UnsupportedMessage),
@@ -96,21 +111,24 @@ pub(super) fn refusal(name: &str, accepted: Timestamp) -> Refusal {
     }
 }
 
-pub(super) fn reason(code: ReasonCode) -> ReceiptReason {
-    ReceiptReason { code, sentence: format!("Because of {}.", code.as_str()) }
+pub(in crate::outbox) fn reason(code: ReasonCode) -> ReceiptReason {
+    ReceiptReason {
+        code,
+        sentence: format!("Because of {}.", code.as_str()),
+    }
 }
 
 /// The ending of a message that a platform refused, told as failed for certain.
-pub(super) fn refused(when: Timestamp) -> DeadReason {
+pub(in crate::outbox) fn refused(when: Timestamp) -> DeadReason {
     ending("refused", ReceiptLevel::Failed, when)
 }
 
 /// The ending of a message of which nobody knows whether it was sent.
-pub(super) fn unresolved(when: Timestamp) -> DeadReason {
+pub(in crate::outbox) fn unresolved(when: Timestamp) -> DeadReason {
     ending("unresolved", ReceiptLevel::FailedInferred, when)
 }
 
-pub(super) fn expired(when: Timestamp) -> DeadReason {
+pub(in crate::outbox) fn expired(when: Timestamp) -> DeadReason {
     ending("expired", ReceiptLevel::Failed, when)
 }
 
@@ -123,22 +141,22 @@ fn ending(word: &'static str, level: ReceiptLevel, when: Timestamp) -> DeadReaso
     }
 }
 
-pub(super) fn sid(send: &str) -> MessageSid {
+pub(in crate::outbox) fn sid(send: &str) -> MessageSid {
     MessageSid::new(format!("SM-{send}"))
 }
 
 impl Rig {
-    pub(super) fn now(&self) -> Timestamp {
+    pub(in crate::outbox) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
     /// Moves the clock forward.
-    pub(super) fn wait(&self, seconds: i64) {
+    pub(in crate::outbox) fn wait(&self, seconds: i64) {
         self.clock.advance_millis(seconds * 1000);
     }
 
     /// Stores a row that must be new.
-    pub(super) async fn store(&self, row: NewRow) -> Seq {
+    pub(in crate::outbox) async fn store(&self, row: NewRow) -> Seq {
         match self.outbox.append(row).await.unwrap() {
             Appended::Stored(seq) => seq,
             Appended::Duplicate => panic!("the key was taken already"),
@@ -146,36 +164,58 @@ impl Rig {
     }
 
     /// An agent's text to Ann, stored now.
-    pub(super) async fn store_outbound(&self, name: &str) -> Seq {
+    pub(in crate::outbox) async fn store_outbound(&self, name: &str) -> Seq {
         self.store(outbound(ANN, name, self.now())).await
     }
 
-    pub(super) async fn head(&self, lane: &LaneKey) -> Option<Head> {
+    pub(in crate::outbox) async fn head(&self, lane: &LaneKey) -> Option<Head> {
         self.outbox.head(lane).await.unwrap()
     }
 
     /// The name of the lane's head.
-    pub(super) async fn head_name(&self, lane: &LaneKey) -> Option<String> {
-        self.head(lane).await.map(|head| String::from_utf8(head.payload).unwrap())
+    pub(in crate::outbox) async fn head_name(&self, lane: &LaneKey) -> Option<String> {
+        self.head(lane)
+            .await
+            .map(|head| String::from_utf8(head.payload).unwrap())
     }
 
     /// Completes head after head; their names, in the order in which they came out.
-    pub(super) async fn drain(&self, lane: &LaneKey) -> Vec<String> {
+    pub(in crate::outbox) async fn drain(&self, lane: &LaneKey) -> Vec<String> {
         let mut names = Vec::new();
         while let Some(head) = self.head(lane).await {
             names.push(String::from_utf8(head.payload).unwrap());
             let more = self.outbox.complete(head.seq).await.unwrap();
-            assert_eq!(more, self.head(lane).await.is_some(), "whether there is more");
+            assert_eq!(
+                more,
+                self.head(lane).await.is_some(),
+                "whether there is more"
+            );
         }
         names
     }
 
-    pub(super) async fn defer(&self, seq: Seq, until: Timestamp) {
-        self.outbox.defer(seq, Deferral { until, tried: true, strike: false }).await.unwrap();
+    pub(in crate::outbox) async fn defer(&self, seq: Seq, until: Timestamp) {
+        self.outbox
+            .defer(
+                seq,
+                Deferral {
+                    until,
+                    tried: true,
+                    strike: false,
+                },
+            )
+            .await
+            .unwrap();
     }
 
     /// Marks one part of a message to Ann.
-    pub(super) async fn mark(&self, seq: Seq, name: &str, send: &str, (part, parts): (u32, u32)) -> bool {
+    pub(in crate::outbox) async fn mark(
+        &self,
+        seq: Seq,
+        name: &str,
+        send: &str,
+        (part, parts): (u32, u32),
+    ) -> bool {
         let mark = Mark {
             seq,
             send: SendId::new(send),
@@ -189,40 +229,57 @@ impl Rig {
     }
 
     /// Twilio answered a send.
-    pub(super) async fn sent(&self, seq: Seq, send: &str, last: bool) -> bool {
-        let sent = PartSent { seq, send: SendId::new(send), sid: sid(send), last };
-        self.outbox.part_sent(sent).await.unwrap()
+    pub(in crate::outbox) async fn sent(&self, seq: Seq, send: &str, last: bool) -> bool {
+        let answered = PartSent {
+            seq,
+            send: SendId::new(send),
+            sid: sid(send),
+            last,
+        };
+        self.outbox.part_sent(answered).await.unwrap()
     }
 
     /// An agent's text to Ann in one part, which Twilio took as send `name`.
-    pub(super) async fn send_outbound(&self, name: &str) {
+    pub(in crate::outbox) async fn send_outbound(&self, name: &str) {
         let seq = self.store_outbound(name).await;
         assert!(self.mark(seq, name, name, (0, 1)).await);
         self.sent(seq, name, true).await;
     }
 
     /// A status callback.
-    pub(super) async fn hear(&self, send: &str, rank: Rank) -> Option<Standing> {
+    pub(in crate::outbox) async fn hear(&self, send: &str, rank: Rank) -> Option<Standing> {
         self.hear_why(send, rank, None).await
     }
 
-    pub(super) async fn hear_why(&self, send: &str, rank: Rank, why: Option<ReasonCode>) -> Option<Standing> {
-        let report = StatusReport { send: SendId::new(send), sid: sid(send), rank, reason: why.map(reason) };
+    pub(in crate::outbox) async fn hear_why(
+        &self,
+        send: &str,
+        rank: Rank,
+        why: Option<ReasonCode>,
+    ) -> Option<Standing> {
+        let report = StatusReport {
+            send: SendId::new(send),
+            sid: sid(send),
+            rank,
+            reason: why.map(reason),
+        };
         self.outbox.raise(report).await.unwrap()
     }
 
     /// The receipt that Genesys should get now.
-    pub(super) async fn next_receipt(&self) -> Option<WaitingReceipt> {
+    pub(in crate::outbox) async fn next_receipt(&self) -> Option<WaitingReceipt> {
         self.outbox.next_receipt(self.now()).await.unwrap()
     }
 
     /// Its message and level.
-    pub(super) async fn next_told(&self) -> Option<(String, ReceiptLevel)> {
-        self.next_receipt().await.map(|waiting| told(&waiting.receipt))
+    pub(in crate::outbox) async fn next_told(&self) -> Option<(String, ReceiptLevel)> {
+        self.next_receipt()
+            .await
+            .map(|waiting| told(&waiting.receipt))
     }
 
     /// Tells Genesys what waits; in the order in which it went.
-    pub(super) async fn tell_all(&self) -> Vec<(String, ReceiptLevel)> {
+    pub(in crate::outbox) async fn tell_all(&self) -> Vec<(String, ReceiptLevel)> {
         let mut order = Vec::new();
         while let Some(waiting) = self.next_receipt().await {
             order.push(told(&waiting.receipt));
@@ -232,6 +289,6 @@ impl Rig {
     }
 }
 
-pub(super) fn told(receipt: &Receipt) -> (String, ReceiptLevel) {
+pub(in crate::outbox) fn told(receipt: &Receipt) -> (String, ReceiptLevel) {
     (receipt.genesys_id.as_str().to_owned(), receipt.level)
 }

@@ -28,7 +28,11 @@ async fn state(rig: &Rig, send: &str) -> Option<SendState> {
 }
 
 async fn mark_of(rig: &Rig) -> Option<SendId> {
-    rig.head(&to_twilio(ANN)).await.unwrap().mark.map(|(send, _)| send)
+    rig.head(&to_twilio(ANN))
+        .await
+        .unwrap()
+        .mark
+        .map(|(send, _)| send)
 }
 
 async fn a_mark_is_there_until_it_is_removed(rig: &Rig) {
@@ -36,12 +40,29 @@ async fn a_mark_is_there_until_it_is_removed(rig: &Rig) {
     assert!(rig.mark(seq, "a", "s1", (0, 1)).await);
     let head = rig.head(&to_twilio(ANN)).await.unwrap();
     assert_eq!(head.mark, Some((SendId::new("s1"), at(0))));
-    assert_eq!(state(rig, "s1").await, Some(SendState { sid: None, rank: Rank::Pending }));
-    rig.outbox.unmark(seq, SendId::new("another")).await.unwrap();
-    assert_eq!(mark_of(rig).await, Some(SendId::new("s1")), "another send's mark is not removed");
+    assert_eq!(
+        state(rig, "s1").await,
+        Some(SendState {
+            sid: None,
+            rank: Rank::Pending
+        })
+    );
+    rig.outbox
+        .unmark(seq, SendId::new("another"))
+        .await
+        .unwrap();
+    assert_eq!(
+        mark_of(rig).await,
+        Some(SendId::new("s1")),
+        "another send's mark is not removed"
+    );
     rig.outbox.unmark(seq, SendId::new("s1")).await.unwrap();
     assert_eq!(mark_of(rig).await, None);
-    assert_eq!(state(rig, "s1").await, None, "a send that never was is forgotten");
+    assert_eq!(
+        state(rig, "s1").await,
+        None,
+        "a send that never was is forgotten"
+    );
 }
 
 async fn a_row_that_is_gone_cannot_be_marked(rig: &Rig) {
@@ -56,7 +77,13 @@ async fn the_last_part_completes_the_message(rig: &Rig) {
     rig.mark(seq, "a", "s1", (0, 1)).await;
     assert!(!rig.sent(seq, "s1", true).await, "nothing more waits");
     assert!(rig.head(&to_twilio(ANN)).await.is_none());
-    assert_eq!(state(rig, "s1").await, Some(SendState { sid: Some(sid("s1")), rank: Rank::Accepted }));
+    assert_eq!(
+        state(rig, "s1").await,
+        Some(SendState {
+            sid: Some(sid("s1")),
+            rank: Rank::Accepted
+        })
+    );
 }
 
 async fn an_earlier_part_makes_way_for_the_next(rig: &Rig) {
@@ -65,18 +92,34 @@ async fn an_earlier_part_makes_way_for_the_next(rig: &Rig) {
     rig.mark(seq, "a", "s1", (0, 2)).await;
     assert!(rig.sent(seq, "s1", false).await, "the second part waits");
     let head = rig.head(&to_twilio(ANN)).await.unwrap();
-    assert_eq!((head.next_part, head.tries, head.part_failed), (1, 0, false));
+    assert_eq!(
+        (head.next_part, head.tries, head.part_failed),
+        (1, 0, false)
+    );
     assert_eq!(head.mark, None);
-    assert!(head.not_before <= at(0), "the wait of the first part is not the second's");
+    assert!(
+        head.not_before <= at(0),
+        "the wait of the first part is not the second's"
+    );
 }
 
 async fn a_callback_completes_a_send_in_doubt(rig: &Rig) {
-    for (name, rank) in [("a", Rank::Accepted), ("b", Rank::Delivered), ("c", Rank::Failed)] {
+    for (name, rank) in [
+        ("a", Rank::Accepted),
+        ("b", Rank::Delivered),
+        ("c", Rank::Failed),
+    ] {
         let seq = rig.store_outbound(name).await;
         rig.mark(seq, name, name, (0, 1)).await;
         assert_eq!(rig.hear(name, rank).await.unwrap().rank, rank);
         assert!(rig.head(&to_twilio(ANN)).await.is_none(), "{name} was sent");
-        assert_eq!(state(rig, name).await, Some(SendState { sid: Some(sid(name)), rank }));
+        assert_eq!(
+            state(rig, name).await,
+            Some(SendState {
+                sid: Some(sid(name)),
+                rank
+            })
+        );
     }
     assert_eq!(rig.outbox.stats().await.unwrap().outbound, 0);
 }
@@ -88,7 +131,11 @@ async fn a_callback_for_an_earlier_part_makes_way_for_the_next(rig: &Rig) {
     let head = rig.head(&to_twilio(ANN)).await.unwrap();
     assert_eq!((head.next_part, head.mark), (1, None));
     rig.hear("s1", Rank::Delivered).await.unwrap();
-    assert_eq!(rig.head(&to_twilio(ANN)).await.unwrap().next_part, 1, "one part makes way once");
+    assert_eq!(
+        rig.head(&to_twilio(ANN)).await.unwrap().next_part,
+        1,
+        "one part makes way once"
+    );
 }
 
 async fn a_late_answer_behind_a_callback_changes_nothing_and_does_not_stop_the_lane(rig: &Rig) {
@@ -111,7 +158,12 @@ async fn the_sid_that_came_first_stays(rig: &Rig) {
     let seq = rig.store_outbound("a").await;
     rig.mark(seq, "a", "s1", (0, 1)).await;
     rig.hear("s1", Rank::Sent).await.unwrap();
-    let sent = PartSent { seq, send: SendId::new("s1"), sid: MessageSid::new("SM-other"), last: true };
+    let sent = PartSent {
+        seq,
+        send: SendId::new("s1"),
+        sid: MessageSid::new("SM-other"),
+        last: true,
+    };
     rig.outbox.part_sent(sent).await.unwrap();
     assert_eq!(state(rig, "s1").await.unwrap().sid, Some(sid("s1")));
 }
@@ -137,7 +189,10 @@ async fn only_sids_that_a_send_has_taken_are_adopted(rig: &Rig) {
     rig.send_outbound("a").await;
     rig.send_outbound("b").await;
     let asked = vec![sid("b"), sid("never"), sid("a")];
-    assert_eq!(rig.outbox.adopted(asked).await.unwrap(), [sid("b"), sid("a")]);
+    assert_eq!(
+        rig.outbox.adopted(asked).await.unwrap(),
+        [sid("b"), sid("a")]
+    );
     assert!(rig.outbox.adopted(Vec::new()).await.unwrap().is_empty());
 }
 
@@ -150,10 +205,19 @@ async fn an_unknown_send_is_unknown(rig: &Rig) {
 async fn a_callback_after_all_takes_an_unresolved_message_out_of_the_dead_letters(rig: &Rig) {
     let seq = rig.store_outbound("a").await;
     rig.mark(seq, "a", "s1", (0, 1)).await;
-    rig.outbox.dead_letter(seq, unresolved(at(1))).await.unwrap();
-    assert_eq!(rig.tell_all().await, [("a".to_owned(), ReceiptLevel::FailedInferred)]);
+    rig.outbox
+        .dead_letter(seq, unresolved(at(0)))
+        .await
+        .unwrap();
+    assert_eq!(
+        rig.tell_all().await,
+        [("a".to_owned(), ReceiptLevel::FailedInferred)]
+    );
     rig.hear("s1", Rank::Sent).await.unwrap();
-    assert!(rig.outbox.dead_letters(9).await.unwrap().is_empty(), "it was sent: nobody shall replay it");
+    assert!(
+        rig.outbox.dead_letters(9).await.unwrap().is_empty(),
+        "it was sent: nobody shall replay it"
+    );
     assert_eq!(rig.outbox.stats().await.unwrap().dead_letters, 0);
     assert_eq!(rig.tell_all().await, [("a".to_owned(), ReceiptLevel::Sent)]);
 }
@@ -162,7 +226,13 @@ async fn an_answer_after_all_takes_an_expired_message_out_of_the_dead_letters(ri
     let seq = rig.store_outbound("a").await;
     rig.mark(seq, "a", "s1", (0, 1)).await;
     let (expired, unresolved) = (super::rig::expired(at(9)), unresolved(at(9)));
-    assert_eq!(rig.outbox.expire_outbound(at(5), expired, unresolved).await.unwrap(), 1);
+    assert_eq!(
+        rig.outbox
+            .expire_outbound(at(5), expired, unresolved)
+            .await
+            .unwrap(),
+        1
+    );
     rig.sent(seq, "s1", true).await;
     assert!(rig.outbox.dead_letters(9).await.unwrap().is_empty());
 }
@@ -170,9 +240,19 @@ async fn an_answer_after_all_takes_an_expired_message_out_of_the_dead_letters(ri
 async fn a_callback_for_an_earlier_part_of_a_dead_letter_lets_a_replay_go_on_behind_it(rig: &Rig) {
     let seq = rig.store_outbound("a").await;
     rig.mark(seq, "a", "s1", (0, 2)).await;
-    rig.outbox.dead_letter(seq, unresolved(at(1))).await.unwrap();
+    rig.outbox
+        .dead_letter(seq, unresolved(at(1)))
+        .await
+        .unwrap();
     rig.hear("s1", Rank::Sent).await.unwrap();
-    assert_eq!(rig.outbox.replay(ReplaySelection::All).await.unwrap(), [to_twilio(ANN)]);
+    assert_eq!(
+        rig.outbox.replay(ReplaySelection::All).await.unwrap(),
+        [to_twilio(ANN)]
+    );
     let head = rig.head(&to_twilio(ANN)).await.unwrap();
-    assert_eq!((head.next_part, head.mark), (1, None), "the first part is neither in doubt nor sent again");
+    assert_eq!(
+        (head.next_part, head.mark),
+        (1, None),
+        "the first part is neither in doubt nor sent again"
+    );
 }

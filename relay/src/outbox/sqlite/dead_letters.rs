@@ -9,7 +9,9 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use super::ledger::{Book, Done, Ledger, millis};
 use super::messages;
 use crate::clock::from_millis;
-use crate::outbox::{DeadLetter, DeadLetterId, Direction, Identity, LaneKey, ReplaySelection, SendId};
+use crate::outbox::{
+    DeadLetter, DeadLetterId, Direction, Identity, LaneKey, ReplaySelection, SendId,
+};
 
 /// Dead letters, oldest first, without bodies.
 pub(super) fn list(ledger: &Ledger<'_>, limit: u32) -> Done<Vec<DeadLetter>> {
@@ -39,7 +41,11 @@ pub(super) fn list(ledger: &Ledger<'_>, limit: u32) -> Done<Vec<DeadLetter>> {
 /// The key stays taken, so the platform's own repeats are still recognised. An outbound message keeps its attempt
 /// mark: an unresolved one is looked up again before anything is sent. Its age starts anew, since somebody decided
 /// that it is still worth sending. What was accepted for another sender or organisation is not delivered by this one.
-pub(super) fn replay(ledger: &mut Ledger<'_>, selection: ReplaySelection, now: Timestamp) -> Done<Vec<LaneKey>> {
+pub(super) fn replay(
+    ledger: &mut Ledger<'_>,
+    selection: ReplaySelection,
+    now: Timestamp,
+) -> Done<Vec<LaneKey>> {
     let mut lanes = BTreeSet::new();
     for (letter, lane) in selected(ledger, selection)? {
         append_again(ledger, letter, &lane, now)?;
@@ -58,10 +64,15 @@ fn selected(ledger: &Ledger<'_>, selection: ReplaySelection) -> Done<Vec<(i64, L
         "SELECT id, lane, identity FROM dead_letter WHERE payload IS NOT NULL AND (?1 IS NULL OR id = ?1)
          ORDER BY accepted_ms, id",
     )?;
-    let letters: Vec<(i64, String, i64)> =
-        query.query_map([one], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?.collect::<Result<_, _>>()?;
-    let ours = letters.into_iter().filter(|(_, _, identity)| ours.contains(identity));
-    Ok(ours.map(|(id, lane, _)| (id, LaneKey::from_stored(&lane))).collect())
+    let letters: Vec<(i64, String, i64)> = query
+        .query_map([one], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<_, _>>()?;
+    let ours = letters
+        .into_iter()
+        .filter(|(_, _, identity)| ours.contains(identity));
+    Ok(ours
+        .map(|(id, lane, _)| (id, LaneKey::from_stored(&lane)))
+        .collect())
 }
 
 fn append_again(ledger: &mut Ledger<'_>, letter: i64, lane: &LaneKey, now: Timestamp) -> Done<()> {
@@ -81,7 +92,9 @@ fn append_again(ledger: &mut Ledger<'_>, letter: i64, lane: &LaneKey, now: Times
     if lane.direction() == Direction::Outbound {
         begin_receipt_anew(ledger, letter, now)?;
     }
-    ledger.sql("DELETE FROM dead_letter WHERE id = ?1")?.execute([letter])?;
+    ledger
+        .sql("DELETE FROM dead_letter WHERE id = ?1")?
+        .execute([letter])?;
     ledger.book.next_seq += 1;
     ledger.book.add(lane.direction(), bytes);
     ledger.book.dead_letters = ledger.book.dead_letters.saturating_sub(1);
@@ -131,13 +144,20 @@ pub(super) fn settle_mark(ledger: &mut Ledger<'_>, send: &SendId, last: bool) ->
 /// The identities whose rows this relay may deliver.
 fn our_identities(ledger: &Ledger<'_>) -> Done<Vec<i64>> {
     let stored = identities(ledger.db)?;
-    let Some((_, current)) = stored.iter().find(|(id, _)| *id == ledger.book.identity) else { return Ok(Vec::new()) };
-    Ok(stored.iter().filter(|(_, identity)| !is_foreign(current, identity)).map(|(id, _)| *id).collect())
+    let Some((_, current)) = stored.iter().find(|(id, _)| *id == ledger.book.identity) else {
+        return Ok(Vec::new());
+    };
+    Ok(stored
+        .iter()
+        .filter(|(_, identity)| !is_foreign(current, identity))
+        .map(|(id, _)| *id)
+        .collect())
 }
 
 fn identities(db: &Connection) -> Result<Vec<(i64, Identity)>, rusqlite::Error> {
-    let mut query =
-        db.prepare_cached("SELECT id, sender, genesys_host, integration_name, integration_id FROM identity")?;
+    let mut query = db.prepare_cached(
+        "SELECT id, sender, genesys_host, integration_name, integration_id FROM identity",
+    )?;
     let stored = query.query_map([], |row| {
         let identity = Identity {
             sender: row.get(1)?,
@@ -153,7 +173,12 @@ fn identities(db: &Connection) -> Result<Vec<(i64, Identity)>, rusqlite::Error> 
 /// Whether a row of `stored` may not be delivered by a relay of `current`: another sender or Genesys host, or an
 /// integration of which neither name nor id is ours.
 fn is_foreign(current: &Identity, stored: &Identity) -> bool {
-    let Identity { sender, genesys_host, integration_name, integration_id } = stored;
+    let Identity {
+        sender,
+        genesys_host,
+        integration_name,
+        integration_id,
+    } = stored;
     let other_id = match (integration_id, &current.integration_id) {
         (Some(stored), Some(current)) => stored != current,
         _ => true,
@@ -173,7 +198,10 @@ pub(super) fn bury_foreign(
     let transaction = db.transaction()?;
     let stored = identities(&transaction)?;
     let mut buried = 0;
-    for (id, _) in stored.iter().filter(|(id, identity)| *id != book.identity && is_foreign(current, identity)) {
+    for (id, _) in stored
+        .iter()
+        .filter(|(id, identity)| *id != book.identity && is_foreign(current, identity))
+    {
         transaction.execute(
             "UPDATE dedup SET outcome = 'foreign' WHERE key IN (SELECT key FROM message WHERE identity = ?1)",
             [id],
@@ -186,7 +214,10 @@ pub(super) fn bury_foreign(
             params![id, millis(now)],
         )?;
         transaction.execute("DELETE FROM message WHERE identity = ?1", [id])?;
-        transaction.execute("DELETE FROM receipt WHERE identity = ?1 AND wanted > told", [id])?;
+        transaction.execute(
+            "DELETE FROM receipt WHERE identity = ?1 AND wanted > told",
+            [id],
+        )?;
     }
     let after = super::schema::read_book(&transaction, book.identity)?;
     transaction.commit()?;
@@ -210,14 +241,46 @@ mod tests {
 
     #[rstest]
     #[case("the same", identity("+15551230000", "api.a", "sms", Some("1")), false)]
-    #[case("renamed, same id", identity("+15551230000", "api.a", "old", Some("1")), false)]
-    #[case("re-created, same name", identity("+15551230000", "api.a", "sms", Some("2")), false)]
-    #[case("id never known, same name", identity("+15551230000", "api.a", "sms", None), false)]
-    #[case("name and id differ", identity("+15551230000", "api.a", "old", Some("2")), true)]
-    #[case("name differs, id never known", identity("+15551230000", "api.a", "old", None), true)]
-    #[case("another sender", identity("+15551239999", "api.a", "sms", Some("1")), true)]
-    #[case("another host", identity("+15551230000", "api.b", "sms", Some("1")), true)]
-    fn a_row_is_foreign_only_as_the_rule_says(#[case] case: &str, #[case] stored: Identity, #[case] foreign: bool) {
+    #[case(
+        "renamed, same id",
+        identity("+15551230000", "api.a", "old", Some("1")),
+        false
+    )]
+    #[case(
+        "re-created, same name",
+        identity("+15551230000", "api.a", "sms", Some("2")),
+        false
+    )]
+    #[case(
+        "id never known, same name",
+        identity("+15551230000", "api.a", "sms", None),
+        false
+    )]
+    #[case(
+        "name and id differ",
+        identity("+15551230000", "api.a", "old", Some("2")),
+        true
+    )]
+    #[case(
+        "name differs, id never known",
+        identity("+15551230000", "api.a", "old", None),
+        true
+    )]
+    #[case(
+        "another sender",
+        identity("+15551239999", "api.a", "sms", Some("1")),
+        true
+    )]
+    #[case(
+        "another host",
+        identity("+15551230000", "api.b", "sms", Some("1")),
+        true
+    )]
+    fn a_row_is_foreign_only_as_the_rule_says(
+        #[case] case: &str,
+        #[case] stored: Identity,
+        #[case] foreign: bool,
+    ) {
         let current = identity("+15551230000", "api.a", "sms", Some("1"));
         assert_eq!(is_foreign(&current, &stored), foreign, "{case}");
     }

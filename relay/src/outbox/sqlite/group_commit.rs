@@ -26,7 +26,7 @@ use crate::outbox::OutboxError;
 const LARGEST_GROUP: usize = 512;
 
 /// The log is cut this long after its first change, at the latest.
-pub(super) const CUT_LOG_EVERY: Duration = Duration::from_secs(60);
+pub(super) const CUT_LOG_EVERY: Duration = Duration::from_mins(1);
 
 /// Something to do inside a transaction.
 trait Job: Send {
@@ -86,9 +86,17 @@ impl Writer {
         cut_log_every: Duration,
     ) -> std::io::Result<Self> {
         let (jobs, inbox) = mpsc::channel();
-        let thread =
-            WriterThread { path, connection: Some(connection), book, inbox, cut_log_every, uncut_since: None };
-        thread::Builder::new().name("outbox-writer".into()).spawn(move || thread.run())?;
+        let thread = WriterThread {
+            path,
+            connection: Some(connection),
+            book,
+            inbox,
+            cut_log_every,
+            uncut_since: None,
+        };
+        thread::Builder::new()
+            .name("outbox-writer".into())
+            .spawn(move || thread.run())?;
         Ok(Self { jobs })
     }
 
@@ -99,8 +107,14 @@ impl Writer {
         F: FnMut(&mut Ledger<'_>) -> Result<T, LedgerError> + Send + 'static,
     {
         let (reply, answer) = oneshot::channel();
-        let call = Call { work, result: None, reply };
-        self.jobs.send(Message::Job(Box::new(call))).map_err(|_| OutboxError::Closed)?;
+        let call = Call {
+            work,
+            result: None,
+            reply,
+        };
+        self.jobs
+            .send(Message::Job(Box::new(call)))
+            .map_err(|_| OutboxError::Closed)?;
         answer.await.map_err(|_| OutboxError::Closed)?
     }
 
@@ -150,7 +164,9 @@ impl WriterThread {
     /// The next thing to do; meanwhile the log is cut when its time has come. `None`: nobody can ask any more.
     fn next(&mut self) -> Option<Message> {
         loop {
-            let wait = self.uncut_since.map(|since| self.cut_log_every.saturating_sub(since.elapsed()));
+            let wait = self
+                .uncut_since
+                .map(|since| self.cut_log_every.saturating_sub(since.elapsed()));
             match wait {
                 None => return self.inbox.recv().ok(),
                 Some(Duration::ZERO) => self.cut_log(),
@@ -165,7 +181,9 @@ impl WriterThread {
 
     fn cut_log(&mut self) {
         self.uncut_since = None;
-        let Some(connection) = &self.connection else { return };
+        let Some(connection) = &self.connection else {
+            return;
+        };
         if let Err(error) = connection.query_row(CUT_LOG, [], |_| Ok(())) {
             tracing::warn!(%error, "the log of the outbox could not be written back");
         }
@@ -178,12 +196,12 @@ impl WriterThread {
                 for job in group {
                     let mut alone = vec![job];
                     let failure = self.transact(&mut alone).err();
-                    answer_all(alone, failure.map(|error| self.failed(&error)));
+                    answer_all(alone, failure.map(|error| self.failed(&error)).as_ref());
                 }
             }
             Err(error) => {
                 let failure = self.failed(&error);
-                answer_all(group, Some(failure));
+                answer_all(group, Some(&failure));
             }
         }
     }
@@ -201,7 +219,10 @@ impl WriterThread {
         let changes = connection.total_changes();
         let transaction = connection.transaction()?;
         for job in group.iter_mut() {
-            let mut ledger = Ledger { db: &transaction, book: &mut book };
+            let mut ledger = Ledger {
+                db: &transaction,
+                book: &mut book,
+            };
             match job.run(&mut ledger) {
                 Ok(()) | Err(LedgerError::Refused(_)) => {}
                 Err(LedgerError::Sqlite(error)) => return Err(error),
@@ -225,18 +246,22 @@ impl WriterThread {
     }
 
     fn checkpoint(&mut self) -> Result<(), OutboxError> {
-        let Some(connection) = self.connection.take() else { return Ok(()) };
+        let Some(connection) = self.connection.take() else {
+            return Ok(());
+        };
         let checkpointed = connection.query_row(CUT_LOG, [], |_| Ok(()));
         let closed = connection.close().map_err(|(_, error)| error);
-        checkpointed.and(closed).map_err(|error| OutboxError::Store(error.to_string()))
+        checkpointed
+            .and(closed)
+            .map_err(|error| OutboxError::Store(error.to_string()))
     }
 }
 
 const CUT_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
 
-fn answer_all(group: Vec<Box<dyn Job>>, failure: Option<OutboxError>) {
+fn answer_all(group: Vec<Box<dyn Job>>, failure: Option<&OutboxError>) {
     for job in group {
-        job.answer(failure.clone());
+        job.answer(failure.cloned());
     }
 }
 
@@ -245,8 +270,8 @@ fn answer_all(group: Vec<Box<dyn Job>>, failure: Option<OutboxError>) {
 /// be trusted to work the second time.
 fn is_of_the_store(error: &rusqlite::Error) -> bool {
     use rusqlite::ErrorCode::{
-        CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull, FileLockingProtocolFailed, NotADatabase,
-        OutOfMemory, ReadOnly, SystemIoFailure,
+        CannotOpen, DatabaseBusy, DatabaseCorrupt, DatabaseLocked, DiskFull,
+        FileLockingProtocolFailed, NotADatabase, OutOfMemory, ReadOnly, SystemIoFailure,
     };
     matches!(
         error.sqlite_error_code(),
@@ -269,7 +294,7 @@ fn is_of_the_store(error: &rusqlite::Error) -> bool {
 fn planted_answer_before_commit(group: &mut Vec<Box<dyn Job>>) {
     fail::fail_point!("fault-answer-before-commit", |_| {
         answer_all(std::mem::take(group), None);
-        thread::sleep(std::time::Duration::from_millis(40));
+        thread::sleep(Duration::from_millis(40));
     });
     let _ = group;
 }

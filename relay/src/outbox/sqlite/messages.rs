@@ -12,8 +12,8 @@ use super::ledger::{Done, Ledger, LedgerError, millis};
 use super::receipts;
 use crate::clock::from_millis;
 use crate::outbox::{
-    Appended, DeadReason, DedupKey, Deferral, Direction, Head, LaneKey, NewRow, Order, OutboxError, Refusal, SendId,
-    Seq, WaitingLane,
+    Appended, DeadReason, DedupKey, Deferral, Direction, Head, LaneKey, NewRow, Order, OutboxError,
+    Refusal, SendId, Seq, WaitingLane,
 };
 
 /// How long after its webhook a receipt may follow at the earliest: Genesys must have had our answer first.
@@ -27,7 +27,10 @@ pub(super) fn append(ledger: &mut Ledger<'_>, row: &NewRow, budget: u64) -> Done
         if is_taken(ledger, &row.key, row.accepted)? {
             return Ok(Appended::Duplicate);
         }
-        return Err(LedgerError::Refused(OutboxError::Full { bytes: ledger.book.bytes, budget }));
+        return Err(LedgerError::Refused(OutboxError::Full {
+            bytes: ledger.book.bytes,
+            budget,
+        }));
     }
     if !claim(ledger, &row.key, row.accepted)? {
         return Ok(Appended::Duplicate);
@@ -43,7 +46,10 @@ pub(super) fn store(ledger: &mut Ledger<'_>, row: &NewRow) -> Done<Seq> {
     let (position, time) = match row.order {
         Order::Arrival => (seq, arrival_time(ledger, &row.lane, row.accepted)?),
         Order::Claimed(Some(time)) => (millis(time), millis(time)),
-        Order::Claimed(None) => (tail_position(ledger, &row.lane, row.accepted)?, millis(row.accepted)),
+        Order::Claimed(None) => (
+            tail_position(ledger, &row.lane, row.accepted)?,
+            millis(row.accepted),
+        ),
     };
     ledger
         .sql(
@@ -58,12 +64,14 @@ pub(super) fn store(ledger: &mut Ledger<'_>, row: &NewRow) -> Done<Seq> {
             time,
             millis(row.accepted),
             row.key.text,
-            row.genesys_id.as_ref().map(|id| id.as_str()),
+            row.genesys_id.as_ref().map(GenesysMessageId::as_str),
             ledger.book.identity,
             row.payload,
         ])?;
     ledger.book.next_seq += 1;
-    ledger.book.add(row.lane.direction(), row.payload.len() as u64);
+    ledger
+        .book
+        .add(row.lane.direction(), row.payload.len() as u64);
     Ok(Seq(seq))
 }
 
@@ -76,7 +84,11 @@ pub(super) fn claim(ledger: &Ledger<'_>, key: &DedupKey, now: Timestamp) -> Done
              ON CONFLICT (key) DO UPDATE SET expires_ms = excluded.expires_ms, outcome = NULL
              WHERE dedup.expires_ms <= ?3",
         )?
-        .execute(params![key.text, millis(now).saturating_add(life), millis(now)])?;
+        .execute(params![
+            key.text,
+            millis(now).saturating_add(life),
+            millis(now)
+        ])?;
     Ok(changed == 1)
 }
 
@@ -99,7 +111,9 @@ pub(super) fn arrival_time(ledger: &Ledger<'_>, lane: &LaneKey, arrived: Timesta
 
 /// A position behind all of a lane, for what claims no time.
 pub(super) fn tail_position(ledger: &Ledger<'_>, lane: &LaneKey, arrived: Timestamp) -> Done<i64> {
-    let last: Option<i64> = ledger.sql(LAST_POSITION)?.query_row([lane.expose()], |row| row.get(0))?;
+    let last: Option<i64> = ledger
+        .sql(LAST_POSITION)?
+        .query_row([lane.expose()], |row| row.get(0))?;
     Ok(last.unwrap_or(i64::MIN).max(millis(arrived)))
 }
 
@@ -133,7 +147,10 @@ pub(super) fn lanes(ledger: &Ledger<'_>) -> Done<Vec<WaitingLane>> {
     )?;
     let lanes = query.query_map([], |row| {
         let lane = LaneKey::from_stored(row.get_ref(0)?.as_str()?);
-        Ok(WaitingLane { lane, not_before: from_millis(row.get(2)?) })
+        Ok(WaitingLane {
+            lane,
+            not_before: from_millis(row.get(2)?),
+        })
     })?;
     Ok(lanes.collect::<Result<_, _>>()?)
 }
@@ -158,7 +175,9 @@ pub(super) fn head(ledger: &Ledger<'_>, lane: &LaneKey) -> Done<Option<Head>> {
             tries: row.get(4)?,
             strikes: row.get(5)?,
             next_part: row.get(6)?,
-            mark: mark.zip(marked).map(|(send, at)| (SendId::new(send), from_millis(at))),
+            mark: mark
+                .zip(marked)
+                .map(|(send, at)| (SendId::new(send), from_millis(at))),
             sender: row.get(9)?,
             payload: row.get(10)?,
             part_failed: row.get(11)?,
@@ -192,9 +211,17 @@ pub(super) fn defer(ledger: &Ledger<'_>, seq: Seq, deferral: Deferral) -> Done<(
 pub(super) fn complete(ledger: &mut Ledger<'_>, seq: Seq) -> Done<bool> {
     let ended = ledger
         .sql("DELETE FROM message WHERE seq = ?1 RETURNING lane, key, length(payload)")?
-        .query_row([seq.0], |row| Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, u64>(2)?)))
+        .query_row([seq.0], |row| {
+            Ok((
+                row.get::<_, String>(0)?,
+                row.get::<_, String>(1)?,
+                row.get::<_, u64>(2)?,
+            ))
+        })
         .optional()?;
-    let Some((lane, key, bytes)) = ended else { return Ok(true) };
+    let Some((lane, key, bytes)) = ended else {
+        return Ok(true);
+    };
     let lane = LaneKey::from_stored(&lane);
     ledger.book.remove(lane.direction(), bytes);
     set_outcome(ledger, &key, "delivered")?;
@@ -219,14 +246,25 @@ pub(super) fn dead_letter(ledger: &mut Ledger<'_>, seq: Seq, reason: &DeadReason
     let (lane, key, genesys_id, bytes) = ledger
         .sql("DELETE FROM message WHERE seq = ?1 RETURNING lane, key, genesys_id, length(payload)")?
         .query_row([seq.0], |row| {
-            Ok((row.get::<_, String>(0)?, row.get::<_, String>(1)?, row.get::<_, Option<String>>(2)?, row.get(3)?))
+            Ok((
+                row.get::<_, String>(0)?,
+                row.get::<_, String>(1)?,
+                row.get::<_, Option<String>>(2)?,
+                row.get(3)?,
+            ))
         })?;
     let lane = LaneKey::from_stored(&lane);
     ledger.book.remove(lane.direction(), bytes);
     ledger.book.dead_letters += 1;
     set_outcome(ledger, &key, reason.word)?;
     if let (Some(id), Some((level, told))) = (genesys_id, &reason.receipt) {
-        receipts::want_failed(ledger, &GenesysMessageId::new(id), lane.customer(), (*level, told), millis(reason.at))?;
+        receipts::want_failed(
+            ledger,
+            &GenesysMessageId::new(id),
+            lane.customer(),
+            (*level, told),
+            millis(reason.at),
+        )?;
     }
     has_rows(ledger, &lane)
 }
@@ -246,18 +284,26 @@ pub(super) fn expire_outbound(
         .query_map([millis(before)], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
     for (seq, marked) in &late {
-        dead_letter(ledger, Seq(*seq), if *marked { unresolved } else { expired })?;
+        dead_letter(
+            ledger,
+            Seq(*seq),
+            if *marked { unresolved } else { expired },
+        )?;
     }
     Ok(late.len() as u64)
 }
 
-pub(super) fn has_rows(ledger: &Ledger<'_>, lane: &LaneKey) -> Done<bool> {
-    Ok(ledger.sql("SELECT 1 FROM message WHERE lane = ?1")?.exists([lane.expose()])?)
+pub(super) const HAS_ROWS: &str = "SELECT 1 FROM message WHERE lane = ?1";
+
+fn has_rows(ledger: &Ledger<'_>, lane: &LaneKey) -> Done<bool> {
+    Ok(ledger.sql(HAS_ROWS)?.exists([lane.expose()])?)
 }
 
 /// Writes how a message ended beside its key: its one recorded outcome.
 pub(super) fn set_outcome(ledger: &Ledger<'_>, key: &str, outcome: &str) -> Done<()> {
-    ledger.sql("UPDATE dedup SET outcome = ?2 WHERE key = ?1")?.execute([key, outcome])?;
+    ledger
+        .sql("UPDATE dedup SET outcome = ?2 WHERE key = ?1")?
+        .execute([key, outcome])?;
     Ok(())
 }
 
@@ -271,8 +317,14 @@ pub(super) fn oldest(ledger: &Ledger<'_>, direction: Direction) -> Done<Option<T
         return Ok(None);
     }
     let sql = match direction {
-        Direction::Inbound => "SELECT accepted_ms FROM message WHERE direction = 0 ORDER BY seq LIMIT 1",
+        Direction::Inbound => {
+            "SELECT accepted_ms FROM message WHERE direction = 0 ORDER BY seq LIMIT 1"
+        }
         Direction::Outbound => OLDEST_OUTBOUND,
     };
-    Ok(ledger.sql(sql)?.query_row([], |row| row.get(0)).optional()?.map(from_millis))
+    Ok(ledger
+        .sql(sql)?
+        .query_row([], |row| row.get(0))
+        .optional()?
+        .map(from_millis))
 }

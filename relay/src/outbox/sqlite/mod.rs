@@ -27,9 +27,9 @@ use tokio::sync::Semaphore;
 use self::group_commit::{CUT_LOG_EVERY, Writer};
 use self::volume::{DirectoryLock, Volume};
 use super::{
-    Answer, Appended, DeadLetter, DeadReason, Deferral, Direction, Head, Identity, LaneKey, Mark, NewRow, Outbox,
-    OutboxError, PartSent, Receipt, Refusal, ReplaySelection, SendId, SendState, Seq, Standing, Stats, StatusReport,
-    WaitingLane, WaitingReceipt,
+    Answer, Appended, DeadLetter, DeadReason, Deferral, Direction, Head, Identity, LaneKey, Mark,
+    NewRow, Outbox, OutboxError, PartSent, Receipt, Refusal, ReplaySelection, SendId, SendState,
+    Seq, Standing, Stats, StatusReport, WaitingLane, WaitingReceipt,
 };
 use crate::clock::Clock;
 
@@ -59,7 +59,8 @@ impl SqliteOutbox {
         max_bytes: u64,
         clock: Arc<dyn Clock>,
     ) -> Result<Self, OutboxError> {
-        let store = |error: std::io::Error| OutboxError::Store(format!("{}: {error}", directory.display()));
+        let store =
+            |error: std::io::Error| OutboxError::Store(format!("{}: {error}", directory.display()));
         std::fs::create_dir_all(directory).map_err(store)?;
         let lock = DirectoryLock::take(directory)?;
         let path = directory.join(FILE);
@@ -67,11 +68,21 @@ impl SqliteOutbox {
         let foreign = dead_letters::bury_foreign(&mut connection, &mut book, identity, clock.now())
             .map_err(|error| OutboxError::Store(format!("{}: {error}", path.display())))?;
         if foreign > 0 {
-            tracing::warn!(messages = foreign, "messages of another sender or organisation became dead letters");
+            tracing::warn!(
+                messages = foreign,
+                "messages of another sender or organisation became dead letters"
+            );
         }
         let writer = Writer::start(path, connection, book, CUT_LOG_EVERY).map_err(store)?;
         let appends = Arc::new(Semaphore::new(APPEND_QUEUE));
-        Ok(Self { writer, appends, volume: Volume::new(directory.into()), budget: max_bytes, clock, _lock: lock })
+        Ok(Self {
+            writer,
+            appends,
+            volume: Volume::new(directory.into()),
+            budget: max_bytes,
+            clock,
+            _lock: lock,
+        })
     }
 
     /// Opens the outbox of a relay that does not run, as whom it was opened last. For inspection: no budget, nothing
@@ -79,14 +90,24 @@ impl SqliteOutbox {
     pub fn open_existing(directory: &Path, clock: Arc<dyn Clock>) -> Result<Self, OutboxError> {
         let path = directory.join(FILE);
         if !path.is_file() {
-            return Err(OutboxError::Store(format!("there is no {}", path.display())));
+            return Err(OutboxError::Store(format!(
+                "there is no {}",
+                path.display()
+            )));
         }
         let lock = DirectoryLock::take(directory)?;
         let (connection, book) = schema::open_as_before(&path)?;
         let writer = Writer::start(path, connection, book, CUT_LOG_EVERY)
             .map_err(|error| OutboxError::Store(format!("{}: {error}", directory.display())))?;
         let appends = Arc::new(Semaphore::new(APPEND_QUEUE));
-        Ok(Self { writer, appends, volume: Volume::new(directory.into()), budget: u64::MAX, clock, _lock: lock })
+        Ok(Self {
+            writer,
+            appends,
+            volume: Volume::new(directory.into()),
+            budget: u64::MAX,
+            clock,
+            _lock: lock,
+        })
     }
 
     /// The last tenth of the budget is kept for Twilio's webhooks: Genesys retries a 503, Twilio by default does not.
@@ -100,7 +121,9 @@ impl SqliteOutbox {
     /// A place in the append queue, or a refusal at once.
     fn admit(&self) -> Result<tokio::sync::OwnedSemaphorePermit, OutboxError> {
         self.volume.has_room()?;
-        Arc::clone(&self.appends).try_acquire_owned().map_err(|_| OutboxError::Busy)
+        Arc::clone(&self.appends)
+            .try_acquire_owned()
+            .map_err(|_| OutboxError::Busy)
     }
 }
 
@@ -112,7 +135,9 @@ impl Outbox for SqliteOutbox {
             if let Some(appended) = self.planted_split_append(&row).await {
                 return appended;
             }
-            self.writer.call(move |ledger| messages::append(ledger, &row, budget)).await
+            self.writer
+                .call(move |ledger| messages::append(ledger, &row, budget))
+                .await
         }
         .boxed()
     }
@@ -120,7 +145,9 @@ impl Outbox for SqliteOutbox {
     fn refuse(&self, refusal: Refusal) -> Answer<'_, Appended> {
         async move {
             let _place = self.admit()?;
-            self.writer.call(move |ledger| messages::refuse(ledger, &refusal)).await
+            self.writer
+                .call(move |ledger| messages::refuse(ledger, &refusal))
+                .await
         }
         .boxed()
     }
@@ -131,54 +158,81 @@ impl Outbox for SqliteOutbox {
 
     fn head(&self, lane: &LaneKey) -> Answer<'_, Option<Head>> {
         let lane = lane.clone();
-        self.writer.call(move |ledger| messages::head(ledger, &lane)).boxed()
+        self.writer
+            .call(move |ledger| messages::head(ledger, &lane))
+            .boxed()
     }
 
     fn defer(&self, seq: Seq, deferral: Deferral) -> Answer<'_, ()> {
-        self.writer.call(move |ledger| messages::defer(ledger, seq, deferral)).boxed()
+        self.writer
+            .call(move |ledger| messages::defer(ledger, seq, deferral))
+            .boxed()
     }
 
     fn complete(&self, seq: Seq) -> Answer<'_, bool> {
-        self.writer.call(move |ledger| messages::complete(ledger, seq)).boxed()
+        self.writer
+            .call(move |ledger| messages::complete(ledger, seq))
+            .boxed()
     }
 
     fn dead_letter(&self, seq: Seq, reason: DeadReason) -> Answer<'_, bool> {
-        self.writer.call(move |ledger| messages::dead_letter(ledger, seq, &reason)).boxed()
+        self.writer
+            .call(move |ledger| messages::dead_letter(ledger, seq, &reason))
+            .boxed()
     }
 
-    fn expire_outbound(&self, before: Timestamp, expired: DeadReason, unresolved: DeadReason) -> Answer<'_, u64> {
+    fn expire_outbound(
+        &self,
+        before: Timestamp,
+        expired: DeadReason,
+        unresolved: DeadReason,
+    ) -> Answer<'_, u64> {
         self.writer
             .call(move |ledger| messages::expire_outbound(ledger, before, &expired, &unresolved))
             .boxed()
     }
 
     fn mark(&self, mark: Mark) -> Answer<'_, bool> {
-        self.writer.call(move |ledger| sends::mark(ledger, &mark)).boxed()
+        self.writer
+            .call(move |ledger| sends::mark(ledger, &mark))
+            .boxed()
     }
 
     fn unmark(&self, seq: Seq, send: SendId) -> Answer<'_, ()> {
-        self.writer.call(move |ledger| sends::unmark(ledger, seq, &send)).boxed()
+        self.writer
+            .call(move |ledger| sends::unmark(ledger, seq, &send))
+            .boxed()
     }
 
     fn part_sent(&self, sent: PartSent) -> Answer<'_, bool> {
-        self.writer.call(move |ledger| sends::part_sent(ledger, &sent)).boxed()
+        self.writer
+            .call(move |ledger| sends::part_sent(ledger, &sent))
+            .boxed()
     }
 
     fn send_state(&self, send: &SendId) -> Answer<'_, Option<SendState>> {
         let send = send.clone();
-        self.writer.call(move |ledger| sends::state(ledger, &send)).boxed()
+        self.writer
+            .call(move |ledger| sends::state(ledger, &send))
+            .boxed()
     }
 
     fn adopted(&self, sids: Vec<MessageSid>) -> Answer<'_, Vec<MessageSid>> {
-        self.writer.call(move |ledger| sends::adopted(ledger, &sids)).boxed()
+        self.writer
+            .call(move |ledger| sends::adopted(ledger, &sids))
+            .boxed()
     }
 
     fn raise(&self, report: StatusReport) -> Answer<'_, Option<Standing>> {
-        self.writer.call(move |ledger| sends::raise(ledger, &report)).boxed()
+        self.writer
+            .call(move |ledger| sends::raise(ledger, &report))
+            .boxed()
     }
 
     fn next_receipt(&self, now: Timestamp) -> Answer<'_, Option<WaitingReceipt>> {
-        self.writer.call(move |ledger| receipts::next(ledger, now)).boxed()
+        self.writer
+            .call(move |ledger| receipts::next(ledger, now))
+            .boxed()
     }
 
     fn receipt_due(&self) -> Answer<'_, Option<Timestamp>> {
@@ -187,12 +241,16 @@ impl Outbox for SqliteOutbox {
 
     fn receipt_done(&self, receipt: &Receipt) -> Answer<'_, ()> {
         let receipt = receipt.clone();
-        self.writer.call(move |ledger| receipts::done(ledger, &receipt)).boxed()
+        self.writer
+            .call(move |ledger| receipts::done(ledger, &receipt))
+            .boxed()
     }
 
     fn receipt_defer(&self, receipt: &Receipt, until: Timestamp) -> Answer<'_, ()> {
         let receipt = receipt.clone();
-        self.writer.call(move |ledger| receipts::defer(ledger, &receipt, until)).boxed()
+        self.writer
+            .call(move |ledger| receipts::defer(ledger, &receipt, until))
+            .boxed()
     }
 
     fn stats(&self) -> Answer<'_, Stats> {
@@ -212,21 +270,29 @@ impl Outbox for SqliteOutbox {
     }
 
     fn dead_letters(&self, limit: u32) -> Answer<'_, Vec<DeadLetter>> {
-        self.writer.call(move |ledger| dead_letters::list(ledger, limit)).boxed()
+        self.writer
+            .call(move |ledger| dead_letters::list(ledger, limit))
+            .boxed()
     }
 
     fn replay(&self, selection: ReplaySelection) -> Answer<'_, Vec<LaneKey>> {
         let now = self.clock.now();
-        self.writer.call(move |ledger| dead_letters::replay(ledger, selection, now)).boxed()
+        self.writer
+            .call(move |ledger| dead_letters::replay(ledger, selection, now))
+            .boxed()
     }
 
     fn purge(&self, now: Timestamp) -> Answer<'_, bool> {
-        self.writer.call(move |ledger| retention::purge(ledger, now)).boxed()
+        self.writer
+            .call(move |ledger| retention::purge(ledger, now))
+            .boxed()
     }
 
     fn learn_integration(&self, id: &str) -> Answer<'_, ()> {
         let id = id.to_owned();
-        self.writer.call(move |ledger| schema::learn_integration(ledger, &id)).boxed()
+        self.writer
+            .call(move |ledger| schema::learn_integration(ledger, &id))
+            .boxed()
     }
 
     fn close(&self) -> Answer<'_, ()> {
@@ -246,9 +312,15 @@ impl SqliteOutbox {
             return None;
         }
         let (key, accepted, row) = (row.key.clone(), row.accepted, row.clone());
-        let stored = self.writer.call(move |ledger| messages::store(ledger, &row)).await;
+        let stored = self
+            .writer
+            .call(move |ledger| messages::store(ledger, &row))
+            .await;
         tokio::time::sleep(std::time::Duration::from_millis(40)).await;
-        let claimed = self.writer.call(move |ledger| messages::claim(ledger, &key, accepted)).await;
+        let claimed = self
+            .writer
+            .call(move |ledger| messages::claim(ledger, &key, accepted))
+            .await;
         Some(stored.and_then(|seq| claimed.map(|_| Appended::Stored(seq))))
     }
 }

@@ -42,7 +42,13 @@ pub(super) fn want_failed(
              ON CONFLICT (genesys_id) DO NOTHING",
         )?
         .execute(params![id.as_str(), customer, not_before_ms, ledger.book.identity])?;
-    want(ledger, id, level, Some((reason.code.as_str(), &reason.sentence)), not_before_ms)?;
+    want(
+        ledger,
+        id,
+        level,
+        Some((reason.code.as_str(), &reason.sentence)),
+        not_before_ms,
+    )?;
     Ok(())
 }
 
@@ -68,6 +74,10 @@ fn want(
     Ok(changed == 1)
 }
 
+/// The highest rank of each part that was tried, with its reason: SQLite takes bare columns from the row of the maximum.
+pub(super) const PARTS: &str =
+    "SELECT max(rank), code, sentence FROM send WHERE genesys_id = ?1 GROUP BY part ORDER BY part";
+
 /// Computes the receipt anew from the parts of a message.
 pub(super) fn raise(ledger: &Ledger<'_>, id: &GenesysMessageId) -> Done<bool> {
     let parts: Option<u32> = ledger
@@ -75,10 +85,11 @@ pub(super) fn raise(ledger: &Ledger<'_>, id: &GenesysMessageId) -> Done<bool> {
         .query_row([id.as_str()], |row| row.get(0))
         .optional()?;
     let Some(parts) = parts else { return Ok(false) };
-    let mut sends = ledger
-        .sql("SELECT max(rank), code, sentence FROM send WHERE genesys_id = ?1 GROUP BY part ORDER BY part")?;
+    let mut sends = ledger.sql(PARTS)?;
     let tried: Vec<(Rank, Option<String>, Option<String>)> = sends
-        .query_map([id.as_str()], |row| Ok((Rank::from_stored(row.get(0)?), row.get(1)?, row.get(2)?)))?
+        .query_map([id.as_str()], |row| {
+            Ok((Rank::from_stored(row.get(0)?), row.get(1)?, row.get(2)?))
+        })?
         .collect::<Result<_, _>>()?;
     let ranks: Vec<Rank> = tried.iter().map(|(rank, ..)| *rank).collect();
     let level = ReceiptLevel::of_parts(parts, &ranks);
@@ -92,16 +103,23 @@ pub(super) fn raise(ledger: &Ledger<'_>, id: &GenesysMessageId) -> Done<bool> {
 pub(super) const NEXT_FAILED: &str =
     "SELECT genesys_id, wanted, customer, code, sentence, tries, created_ms FROM receipt
      WHERE wanted > told AND wanted IN (1, 4) AND not_before_ms <= ?1 ORDER BY not_before_ms, created_ms LIMIT 1";
-pub(super) const NEXT: &str = "SELECT genesys_id, wanted, customer, code, sentence, tries, created_ms FROM receipt
+pub(super) const NEXT: &str =
+    "SELECT genesys_id, wanted, customer, code, sentence, tries, created_ms FROM receipt
      WHERE wanted > told AND not_before_ms <= ?1 ORDER BY not_before_ms, created_ms LIMIT 1";
 
 /// The receipt that Genesys should get next. Two questions, so that each walks along an index: after an outage a
 /// hundred thousand may wait.
 pub(super) fn next(ledger: &Ledger<'_>, now: Timestamp) -> Done<Option<WaitingReceipt>> {
-    let failed = ledger.sql(NEXT_FAILED)?.query_row([millis(now)], read).optional()?;
+    let failed = ledger
+        .sql(NEXT_FAILED)?
+        .query_row([millis(now)], read)
+        .optional()?;
     match failed {
         Some(failed) => Ok(Some(failed)),
-        None => Ok(ledger.sql(NEXT)?.query_row([millis(now)], read).optional()?),
+        None => Ok(ledger
+            .sql(NEXT)?
+            .query_row([millis(now)], read)
+            .optional()?),
     }
 }
 
@@ -113,11 +131,17 @@ fn read(row: &Row<'_>) -> Result<WaitingReceipt, rusqlite::Error> {
     let level = ReceiptLevel::from_stored(row.get(1)?);
     let failed = matches!(level, ReceiptLevel::Failed | ReceiptLevel::FailedInferred);
     let reason = failed.then(|| ReceiptReason {
-        code: code.as_deref().and_then(reason_code).unwrap_or(ReasonCode::GeneralError),
+        code: code
+            .as_deref()
+            .and_then(reason_code)
+            .unwrap_or(ReasonCode::GeneralError),
         sentence: sentence.unwrap_or_else(|| "The message could not be delivered.".into()),
     });
     Ok(WaitingReceipt {
-        receipt: Receipt { genesys_id: GenesysMessageId::new(id), level },
+        receipt: Receipt {
+            genesys_id: GenesysMessageId::new(id),
+            level,
+        },
         customer: CustomerId::new(customer),
         reason,
         tries: row.get(5)?,
@@ -126,14 +150,17 @@ fn read(row: &Row<'_>) -> Result<WaitingReceipt, rusqlite::Error> {
 }
 
 fn reason_code(stored: &str) -> Option<ReasonCode> {
-    ReasonCode::ALL.iter().copied().find(|code| code.as_str() == stored)
+    ReasonCode::ALL
+        .iter()
+        .copied()
+        .find(|code| code.as_str() == stored)
 }
+
+pub(super) const DUE: &str = "SELECT min(not_before_ms) FROM receipt WHERE wanted > told";
 
 /// When the next receipt may be sent.
 pub(super) fn due(ledger: &Ledger<'_>) -> Done<Option<Timestamp>> {
-    let due: Option<i64> = ledger
-        .sql("SELECT min(not_before_ms) FROM receipt WHERE wanted > told")?
-        .query_row([], |row| row.get(0))?;
+    let due: Option<i64> = ledger.sql(DUE)?.query_row([], |row| row.get(0))?;
     Ok(due.map(from_millis))
 }
 
@@ -155,5 +182,7 @@ pub(super) fn defer(ledger: &Ledger<'_>, receipt: &Receipt, until: Timestamp) ->
 
 /// How many wait.
 pub(super) fn waiting(ledger: &Ledger<'_>) -> Done<u64> {
-    Ok(ledger.sql("SELECT count(*) FROM receipt WHERE wanted > told")?.query_row([], |row| row.get(0))?)
+    Ok(ledger
+        .sql("SELECT count(*) FROM receipt WHERE wanted > told")?
+        .query_row([], |row| row.get(0))?)
 }

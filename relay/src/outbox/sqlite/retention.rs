@@ -14,8 +14,7 @@ const DEAD_BODIES_MS: i64 = 14 * DAY_MS;
 const PIECE: u32 = 1000;
 
 /// What is looked for by its age: the first `?2` rows from before `?1`.
-pub(super) const SENDS: &str =
-    "DELETE FROM send WHERE id IN (SELECT id FROM send WHERE created_ms < ?1 ORDER BY created_ms LIMIT ?2)";
+pub(super) const SENDS: &str = "DELETE FROM send WHERE id IN (SELECT id FROM send WHERE created_ms < ?1 ORDER BY created_ms LIMIT ?2)";
 pub(super) const RECEIPTS: &str = "DELETE FROM receipt WHERE genesys_id IN
      (SELECT genesys_id FROM receipt WHERE created_ms < ?1 ORDER BY created_ms LIMIT ?2)";
 pub(super) const BODIES: &str = "UPDATE dead_letter SET payload = NULL WHERE id IN
@@ -26,27 +25,44 @@ pub(super) const DEAD_LETTERS: &str = "DELETE FROM dead_letter WHERE id IN
 /// Removes one piece of what is past its retention. Returns whether there is more to look through.
 pub(super) fn purge(ledger: &mut Ledger<'_>, now: Timestamp) -> Done<bool> {
     let (records, bodies) = (millis(now) - RECORDS_MS, millis(now) - DEAD_BODIES_MS);
-    let piece = |sql, before: i64| -> Done<usize> { Ok(ledger.sql(sql)?.execute(params![before, PIECE])?) };
-    let removed = [piece(SENDS, records)?, piece(RECEIPTS, records)?, piece(BODIES, bodies)?];
+    let piece =
+        |sql, before: i64| -> Done<usize> { Ok(ledger.sql(sql)?.execute(params![before, PIECE])?) };
+    let removed = [
+        piece(SENDS, records)?,
+        piece(RECEIPTS, records)?,
+        piece(BODIES, bodies)?,
+    ];
     let forgotten = piece(DEAD_LETTERS, records)?;
     ledger.book.dead_letters = ledger.book.dead_letters.saturating_sub(forgotten as u64);
     let more_keys = purge_keys(ledger, now)?;
-    Ok(more_keys || removed.into_iter().chain([forgotten]).any(|rows| rows == PIECE as usize))
+    Ok(more_keys
+        || removed
+            .into_iter()
+            .chain([forgotten])
+            .any(|rows| rows == PIECE as usize))
 }
 
-pub(super) const PIECE_END: &str = "SELECT key FROM dedup WHERE key > ?1 ORDER BY key LIMIT 1 OFFSET ?2";
+pub(super) const PIECE_END: &str =
+    "SELECT key FROM dedup WHERE key > ?1 ORDER BY key LIMIT 1 OFFSET ?2";
 /// Both ends stand in the statement: a bound that may be absent would make it walk to the end of the table.
-pub(super) const KEYS_BETWEEN: &str = "DELETE FROM dedup WHERE key > ?1 AND key <= ?3 AND expires_ms <= ?2";
+pub(super) const KEYS_BETWEEN: &str =
+    "DELETE FROM dedup WHERE key > ?1 AND key <= ?3 AND expires_ms <= ?2";
 pub(super) const KEYS_TO_END: &str = "DELETE FROM dedup WHERE key > ?1 AND expires_ms <= ?2";
 
 /// Walks the keys in their own order: an index by time would cost every append, this costs one piece an hour.
 fn purge_keys(ledger: &mut Ledger<'_>, now: Timestamp) -> Done<bool> {
     let from = std::mem::take(&mut ledger.book.purge_cursor);
-    let to: Option<String> =
-        ledger.sql(PIECE_END)?.query_row(params![from, PIECE], |row| row.get(0)).optional()?;
+    let to: Option<String> = ledger
+        .sql(PIECE_END)?
+        .query_row(params![from, PIECE], |row| row.get(0))
+        .optional()?;
     match &to {
-        Some(to) => ledger.sql(KEYS_BETWEEN)?.execute(params![from, millis(now), to])?,
-        None => ledger.sql(KEYS_TO_END)?.execute(params![from, millis(now)])?,
+        Some(to) => ledger
+            .sql(KEYS_BETWEEN)?
+            .execute(params![from, millis(now), to])?,
+        None => ledger
+            .sql(KEYS_TO_END)?
+            .execute(params![from, millis(now)])?,
     };
     let more = to.is_some();
     ledger.book.purge_cursor = to.unwrap_or_default();

@@ -72,7 +72,7 @@ fn migrations() -> Migrations<'static> {
         CREATE INDEX receipt_failed ON receipt (not_before_ms, created_ms) WHERE wanted > told AND wanted IN (1, 4);
         CREATE INDEX receipt_created ON receipt (created_ms);
         CREATE TABLE dead_letter (
-            id INTEGER PRIMARY KEY, lane TEXT NOT NULL, direction INTEGER NOT NULL, accepted_ms INTEGER NOT NULL,
+            id INTEGER PRIMARY KEY AUTOINCREMENT, lane TEXT NOT NULL, direction INTEGER NOT NULL, accepted_ms INTEGER NOT NULL,
             died_ms INTEGER NOT NULL, reason TEXT NOT NULL, sentence TEXT NOT NULL, key TEXT NOT NULL,
             genesys_id TEXT, next_part INTEGER NOT NULL, mark TEXT, mark_ms INTEGER, identity INTEGER NOT NULL,
             payload BLOB
@@ -87,11 +87,15 @@ fn migrations() -> Migrations<'static> {
 /// Opens (or makes) the database file and brings its tables up to date.
 pub(super) fn open(path: &Path, identity: &Identity) -> Result<(Connection, Book), OutboxError> {
     if rusqlite::version_number() < OLDEST_SQLITE {
-        return Err(OutboxError::Store(format!("SQLite {} is too old", rusqlite::version())));
+        return Err(OutboxError::Store(format!(
+            "SQLite {} is too old",
+            rusqlite::version()
+        )));
     }
     let mut connection = connect(path).map_err(|error| store_error(path, &error))?;
     migrate(&mut connection, path)?;
-    let identity = adopt_identity(&connection, identity).map_err(|error| store_error(path, &error))?;
+    let identity =
+        adopt_identity(&connection, identity).map_err(|error| store_error(path, &error))?;
     let book = read_book(&connection, identity).map_err(|error| store_error(path, &error))?;
     Ok((connection, book))
 }
@@ -101,7 +105,9 @@ pub(super) fn open_as_before(path: &Path) -> Result<(Connection, Book), OutboxEr
     let mut connection = connect(path).map_err(|error| store_error(path, &error))?;
     migrate(&mut connection, path)?;
     let identity = connection
-        .query_row("SELECT COALESCE(max(id), 0) FROM identity", [], |row| row.get(0))
+        .query_row("SELECT COALESCE(max(id), 0) FROM identity", [], |row| {
+            row.get(0)
+        })
         .map_err(|error| store_error(path, &error))?;
     let book = read_book(&connection, identity).map_err(|error| store_error(path, &error))?;
     Ok((connection, book))
@@ -134,7 +140,12 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OutboxError> 
 
 /// The row of this relay's identity, made when it is new. A row without an integration id learns it.
 fn adopt_identity(db: &Connection, identity: &Identity) -> Result<i64, rusqlite::Error> {
-    let Identity { sender, genesys_host, integration_name, integration_id } = identity;
+    let Identity {
+        sender,
+        genesys_host,
+        integration_name,
+        integration_id,
+    } = identity;
     let known = db
         .query_row(
             "SELECT id FROM identity WHERE sender = ?1 AND genesys_host = ?2 AND integration_name = ?3
@@ -159,12 +170,22 @@ fn adopt_identity(db: &Connection, identity: &Identity) -> Result<i64, rusqlite:
 
 pub(super) fn read_book(db: &Connection, identity: i64) -> Result<Book, rusqlite::Error> {
     let count = |direction: i64| {
-        db.query_row("SELECT count(*) FROM message WHERE direction = ?1", [direction], |row| row.get::<_, u64>(0))
+        db.query_row(
+            "SELECT count(*) FROM message WHERE direction = ?1",
+            [direction],
+            |row| row.get::<_, u64>(0),
+        )
     };
     Ok(Book {
-        next_seq: db.query_row("SELECT COALESCE(max(seq), 0) + 1 FROM message", [], |row| row.get(0))?,
+        next_seq: db.query_row("SELECT COALESCE(max(seq), 0) + 1 FROM message", [], |row| {
+            row.get(0)
+        })?,
         rows: [count(0)?, count(1)?],
-        bytes: db.query_row("SELECT COALESCE(sum(length(payload)), 0) FROM message", [], |row| row.get(0))?,
+        bytes: db.query_row(
+            "SELECT COALESCE(sum(length(payload)), 0) FROM message",
+            [],
+            |row| row.get(0),
+        )?,
         dead_letters: db.query_row("SELECT count(*) FROM dead_letter", [], |row| row.get(0))?,
         identity,
         purge_cursor: String::new(),

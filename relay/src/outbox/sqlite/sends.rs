@@ -24,7 +24,13 @@ pub(super) fn mark(ledger: &Ledger<'_>, mark: &Mark) -> Done<bool> {
         .sql("INSERT INTO send (id, genesys_id, part, parts, created_ms) VALUES (?1, ?2, ?3, ?4, ?5)")?
         .execute(params![mark.send.as_str(), genesys_id, mark.part, mark.parts, millis(mark.at)])?;
     if let Some(id) = &mark.genesys_id {
-        receipts::prepare(ledger, id, mark.customer.expose(), mark.parts, millis(mark.at))?;
+        receipts::prepare(
+            ledger,
+            id,
+            mark.customer.expose(),
+            mark.parts,
+            millis(mark.at),
+        )?;
     }
     fail::fail_point!("mark");
     Ok(true)
@@ -35,7 +41,9 @@ pub(super) fn unmark(ledger: &Ledger<'_>, seq: Seq, send: &SendId) -> Done<()> {
     ledger
         .sql("UPDATE message SET mark = NULL, mark_ms = NULL WHERE seq = ?1 AND mark = ?2")?
         .execute(params![seq.0, send.as_str()])?;
-    ledger.sql("DELETE FROM send WHERE id = ?1 AND sid IS NULL AND rank = 0")?.execute([send.as_str()])?;
+    ledger
+        .sql("DELETE FROM send WHERE id = ?1 AND sid IS NULL AND rank = 0")?
+        .execute([send.as_str()])?;
     Ok(())
 }
 
@@ -43,7 +51,11 @@ pub(super) fn unmark(ledger: &Ledger<'_>, seq: Seq, send: &SendId) -> Done<()> {
 pub(super) fn part_sent(ledger: &mut Ledger<'_>, sent: &PartSent) -> Done<bool> {
     ledger
         .sql("UPDATE send SET sid = COALESCE(sid, ?2), rank = max(rank, ?3) WHERE id = ?1")?
-        .execute(params![sent.send.as_str(), sent.sid.as_str(), Rank::Accepted as i64])?;
+        .execute(params![
+            sent.send.as_str(),
+            sent.sid.as_str(),
+            Rank::Accepted as i64
+        ])?;
     settle_mark(ledger, &sent.send, sent.last)
 }
 
@@ -54,7 +66,10 @@ pub(super) const SETTLE: &str = "UPDATE message
 /// Ends the doubt about the send that a row is marked with: on to the next part, or complete. Returns whether the lane
 /// is to be looked at again: for a late answer it is, since whoever waits for it does not know what came before.
 fn settle_mark(ledger: &mut Ledger<'_>, send: &SendId, last: bool) -> Done<bool> {
-    let seq: Option<i64> = ledger.sql(SETTLE)?.query_row([send.as_str()], |row| row.get(0)).optional()?;
+    let seq: Option<i64> = ledger
+        .sql(SETTLE)?
+        .query_row([send.as_str()], |row| row.get(0))
+        .optional()?;
     match seq {
         Some(seq) if last => messages::complete(ledger, Seq(seq)),
         Some(_) => Ok(true),
@@ -67,17 +82,24 @@ fn settle_mark(ledger: &mut Ledger<'_>, send: &SendId, last: bool) -> Done<bool>
 
 /// What is known of a send.
 pub(super) fn state(ledger: &Ledger<'_>, send: &SendId) -> Done<Option<SendState>> {
-    let state = ledger.sql("SELECT sid, rank FROM send WHERE id = ?1")?.query_row([send.as_str()], |row| {
-        let sid: Option<String> = row.get(0)?;
-        Ok(SendState { sid: sid.map(MessageSid::new), rank: Rank::from_stored(row.get(1)?) })
-    });
+    let state = ledger
+        .sql("SELECT sid, rank FROM send WHERE id = ?1")?
+        .query_row([send.as_str()], |row| {
+            let sid: Option<String> = row.get(0)?;
+            Ok(SendState {
+                sid: sid.map(MessageSid::new),
+                rank: Rank::from_stored(row.get(1)?),
+            })
+        });
     Ok(state.optional()?)
 }
+
+pub(super) const ADOPTED: &str = "SELECT 1 FROM send WHERE sid = ?1";
 
 /// Of these SIDs, those that a send has taken.
 pub(super) fn adopted(ledger: &Ledger<'_>, sids: &[MessageSid]) -> Done<Vec<MessageSid>> {
     let mut taken = Vec::new();
-    let mut query = ledger.sql("SELECT 1 FROM send WHERE sid = ?1")?;
+    let mut query = ledger.sql(ADOPTED)?;
     for sid in sids {
         if query.exists([sid.as_str()])? {
             taken.push(sid.clone());
@@ -92,10 +114,16 @@ pub(super) fn raise(ledger: &mut Ledger<'_>, report: &StatusReport) -> Done<Opti
         .sql("SELECT genesys_id, rank, part + 1 = parts FROM send WHERE id = ?1")?
         .query_row([report.send.as_str()], |row| {
             let genesys_id: Option<String> = row.get(0)?;
-            Ok((genesys_id, Rank::from_stored(row.get(1)?), row.get::<_, bool>(2)?))
+            Ok((
+                genesys_id,
+                Rank::from_stored(row.get(1)?),
+                row.get::<_, bool>(2)?,
+            ))
         })
         .optional()?;
-    let Some((genesys_id, seen, last)) = known else { return Ok(None) };
+    let Some((genesys_id, seen, last)) = known else {
+        return Ok(None);
+    };
     let rank = seen.max(report.rank);
     // A later callback without a reason must not erase the reason that an earlier one brought.
     let reason = report.reason.as_ref().filter(|_| report.rank >= seen);
@@ -116,5 +144,8 @@ pub(super) fn raise(ledger: &mut Ledger<'_>, report: &StatusReport) -> Done<Opti
         Some(id) if rank > seen => receipts::raise(ledger, &GenesysMessageId::new(id))?,
         _ => false,
     };
-    Ok(Some(Standing { rank, receipt_waits }))
+    Ok(Some(Standing {
+        rank,
+        receipt_waits,
+    }))
 }

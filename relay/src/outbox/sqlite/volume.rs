@@ -17,7 +17,9 @@ const KEPT_BYTES: u64 = 64 * 1024 * 1024;
 const KEPT_SHARE: u64 = 20;
 
 /// The lock of a data directory, held as long as this lives.
-pub(super) struct DirectoryLock(#[expect(dead_code, reason = "the lock lives as long as the open file")] File);
+pub(super) struct DirectoryLock(
+    #[expect(dead_code, reason = "the lock lives as long as the open file")] File,
+);
 
 impl DirectoryLock {
     /// Takes the lock, or says who is in the way.
@@ -43,12 +45,18 @@ pub(super) struct Volume {
 
 impl Volume {
     pub(super) fn new(directory: PathBuf) -> Self {
-        Self { directory, last: Mutex::new(None) }
+        Self {
+            directory,
+            last: Mutex::new(None),
+        }
     }
 
     /// Refuses when too little is free for the intake.
     pub(super) fn has_room(&self) -> Result<(), OutboxError> {
-        let mut last = self.last.lock().expect("no code panics while it holds this lock");
+        let mut last = self
+            .last
+            .lock()
+            .expect("no code panics while it holds this lock");
         match &*last {
             Some((asked, verdict)) if asked.elapsed() < ASK_EVERY => verdict.clone(),
             _ => {
@@ -60,10 +68,15 @@ impl Volume {
     }
 
     fn ask(&self) -> Result<(), OutboxError> {
-        let volume = statvfs(&self.directory).map_err(|error| OutboxError::Store(error.to_string()))?;
+        let volume =
+            statvfs(&self.directory).map_err(|error| OutboxError::Store(error.to_string()))?;
         let free = volume.f_bavail * volume.f_frsize;
         let needed = needed(volume.f_blocks * volume.f_frsize);
-        if free < needed { Err(OutboxError::DiskFull { free, needed }) } else { Ok(()) }
+        if free < needed {
+            Err(OutboxError::DiskFull { free, needed })
+        } else {
+            Ok(())
+        }
     }
 }
 
@@ -74,7 +87,10 @@ fn needed(size: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up should stop there")]
+    #![expect(
+        clippy::unwrap_used,
+        reason = "a test that cannot set itself up should stop there"
+    )]
 
     use super::*;
 
@@ -89,6 +105,9 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let _first = DirectoryLock::take(directory.path()).unwrap();
         let error = DirectoryLock::take(directory.path()).err().unwrap();
-        assert!(error.to_string().contains("--data-dir of its own"), "{error}");
+        assert!(
+            error.to_string().contains("--data-dir of its own"),
+            "{error}"
+        );
     }
 }

@@ -1,0 +1,137 @@
+//! A data directory that served another bridge before: what belongs to that one is not delivered by this one.
+
+use super::{head_name, open_existing, raw, store, try_open};
+use crate::outbox::conformance::rig::{
+    ANN, at, identity, inbound, outbound, refusal, to_genesys, to_twilio,
+};
+use crate::outbox::{Identity, Outbox as _, ReplaySelection};
+
+fn another() -> Identity {
+    Identity {
+        sender: "+15559990000".into(),
+        ..identity()
+    }
+}
+
+#[tokio::test]
+async fn messages_of_another_sender_become_dead_letters_that_only_their_own_bridge_replays() {
+    let home = tempfile::tempdir().unwrap();
+    let first = try_open(home.path(), &identity()).unwrap();
+    store(&first, inbound(ANN, "in", at(0))).await;
+    store(&first, outbound(ANN, "out", at(0))).await;
+    first.refuse(refusal("refused", at(0))).await.unwrap();
+    drop(first);
+
+    let second = try_open(home.path(), &another()).unwrap();
+    assert!(second.lanes().await.unwrap().is_empty());
+    let stats = second.stats().await.unwrap();
+    assert_eq!(
+        (stats.inbound, stats.outbound, stats.dead_letters),
+        (0, 0, 2)
+    );
+    assert_eq!(
+        (stats.bytes, stats.receipts),
+        (0, 0),
+        "their receipts are dropped"
+    );
+    let letters = second.dead_letters(9).await.unwrap();
+    assert!(
+        letters
+            .iter()
+            .all(|letter| letter.reason == "foreign" && !letter.replayable)
+    );
+    assert_eq!(second.replay(ReplaySelection::All).await.unwrap(), []);
+    assert_eq!(
+        second
+            .replay(ReplaySelection::One(letters[0].id))
+            .await
+            .unwrap(),
+        []
+    );
+    store(&second, inbound(ANN, "its own", at(1))).await;
+    drop(second);
+
+    // The mistake was put right.
+    let first = try_open(home.path(), &identity()).unwrap();
+    let letters = first.dead_letters(9).await.unwrap();
+    assert_eq!(letters.iter().filter(|letter| letter.replayable).count(), 2);
+    first.replay(ReplaySelection::All).await.unwrap();
+    assert_eq!(head_name(&first, &to_genesys(ANN)).await.unwrap(), "in");
+    let head = first.head(&to_twilio(ANN)).await.unwrap().unwrap();
+    assert_eq!(
+        (head.payload, head.sender),
+        (b"out".to_vec(), identity().sender)
+    );
+    assert_eq!(
+        first.stats().await.unwrap().dead_letters,
+        1,
+        "the other's message waits for the other"
+    );
+}
+
+#[tokio::test]
+async fn a_foreign_message_has_one_recorded_outcome_however_often_the_relay_starts() {
+    let home = tempfile::tempdir().unwrap();
+    store(
+        &try_open(home.path(), &identity()).unwrap(),
+        inbound(ANN, "a", at(0)),
+    )
+    .await;
+    for _ in 0..3 {
+        let stats = try_open(home.path(), &another())
+            .unwrap()
+            .stats()
+            .await
+            .unwrap();
+        assert_eq!((stats.inbound, stats.dead_letters), (0, 1));
+    }
+    let outcome: String = raw(home.path())
+        .query_row("SELECT outcome FROM dedup", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(outcome, "foreign");
+}
+
+#[tokio::test]
+async fn a_renamed_integration_is_the_same_once_its_id_was_learned() {
+    let home = tempfile::tempdir().unwrap();
+    let before = try_open(home.path(), &identity()).unwrap();
+    before.learn_integration("0b9d7a34").await.unwrap();
+    store(&before, inbound(ANN, "a", at(0))).await;
+    drop(before);
+    let renamed = Identity {
+        integration_name: "renamed".into(),
+        integration_id: Some("0b9d7a34".into()),
+        ..identity()
+    };
+    let after = try_open(home.path(), &renamed).unwrap();
+    assert_eq!(head_name(&after, &to_genesys(ANN)).await.unwrap(), "a");
+}
+
+#[tokio::test]
+async fn a_created_anew_integration_of_the_same_name_is_the_same() {
+    let home = tempfile::tempdir().unwrap();
+    let known = |id: &str| Identity {
+        integration_id: Some(id.into()),
+        ..identity()
+    };
+    store(
+        &try_open(home.path(), &known("1")).unwrap(),
+        inbound(ANN, "a", at(0)),
+    )
+    .await;
+    let after = try_open(home.path(), &known("2")).unwrap();
+    assert_eq!(head_name(&after, &to_genesys(ANN)).await.unwrap(), "a");
+}
+
+#[tokio::test]
+async fn inspection_buries_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    store(
+        &try_open(home.path(), &identity()).unwrap(),
+        inbound(ANN, "a", at(0)),
+    )
+    .await;
+    drop(try_open(home.path(), &identity()).unwrap());
+    let stats = open_existing(home.path()).unwrap().stats().await.unwrap();
+    assert_eq!((stats.inbound, stats.dead_letters), (1, 0));
+}
