@@ -10,9 +10,13 @@ use crate::settings::{BaseUrls, Source};
 
 /// The relay of one Messaging Bridge: customers' texts from Twilio to Genesys Cloud, agents' replies back.
 #[derive(Debug, Parser)]
-#[command(name = "messaging-bridge-relay", version, about, long_about = None, after_help = "\
-Exit codes: 0 all is well; 1 check found something wrong, or a command failed while it ran; 2 the command line, the
-manifest or a Secret cannot be used.")]
+#[command(
+    name = "messaging-bridge-relay",
+    version,
+    max_term_width = 100,
+    after_help = "Exit codes: 0 all is well; 1 check found something wrong, or a command failed while it ran; 2 the \
+                  command line, the manifest or a Secret cannot be used."
+)]
 pub(super) struct Arguments {
     #[command(subcommand)]
     pub(super) command: Command,

@@ -10,7 +10,7 @@ use crate::public_url::PublicUrl;
 use crate::secrets::Secrets;
 use crate::settings::Settings;
 
-/// Retries that Twilio is asked for in the webhook's fragment (twilio.md 1.3): by default a slow or failed answer is
+/// Retries that Twilio is asked for in the webhook's fragment (Twilio: Webhook connection overrides): by default a slow or failed answer is
 /// not retried at all.
 const RETRY_FRAGMENT: &str = "#rc=3&rp=ct,rt,5xx&rt=4000";
 
@@ -154,6 +154,9 @@ async fn check_public_url(public_url: &PublicUrl, client: &reqwest::Client) -> F
 fn with_fix(error: &ApiError) -> String {
     match error.kind {
         ErrorKind::Blocked(cause) => format!("{error}; {}", cause.fix()),
+        ErrorKind::Transient | ErrorKind::Ambiguous => format!(
+            "could not be checked: {error}; see that this machine reaches the platform (DNS, proxy, firewall), and the platform's status page"
+        ),
         _ => error.to_string(),
     }
 }

@@ -38,7 +38,14 @@ pub(super) async fn run(command: DeadLettersCommand) -> Result<(), CliError> {
         }
         DeadLettersCommand::Replay { place, id, all: _ } => {
             let lanes = replay(&place, &ReplayRequest { id }).await?;
-            say(&format!("appended again, in {lanes} lane(s)"));
+            match (lanes, id) {
+                (0, Some(id)) => {
+                    return Err(CliError::Failed(format!("no dead letter {id} can be appended again; see `dead-letters list`")));
+                }
+                (0, None) => say("there is nothing to append again"),
+                (1, _) => say("appended again, in 1 lane"),
+                (lanes, _) => say(&format!("appended again, in {lanes} lanes")),
+            }
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Long texts become several messages, in order.
 //!
-//! Twilio takes 1,600 UTF-16 units a message (twilio.md 3.1; longer is error 21617). A text is cut at the last white
+//! Twilio takes 1,600 UTF-16 units a message (Twilio: Message resource; longer is error 21617). A text is cut at the last white
 //! space that fits, else at the last word boundary (Unicode, for scripts without spaces), else between graphemes, and
 //! only inside a grapheme when that alone is too long. White space at a cut is dropped; nothing else ever is.
 

@@ -71,7 +71,7 @@ impl InboundWorker {
                 let more = context.insist(|| context.outbox.complete(head.seq)).await;
                 context.vitals.ended(Direction::Inbound, "delivered", context.age(head.accepted));
                 tracing::info!(
-                    message = message.message_id,
+                    sid = message.message_id,
                     %lane,
                     tries = head.tries + 1,
                     age_ms = u64::try_from(context.age(head.accepted).as_millis()).unwrap_or(u64::MAX),

@@ -36,7 +36,7 @@ use crate::outbox::{Direction, LaneKey, OutboxError, WaitingLane};
 
 /// Calls to Genesys at once; the budget bounds them over time.
 const INBOUND_AT_ONCE: usize = 16;
-/// Calls to Twilio at once: its limit is on concurrent requests (twilio.md 3.4), its number unpublished.
+/// Calls to Twilio at once: its limit is on concurrent requests (Twilio: error 20429), its number unpublished.
 const OUTBOUND_AT_ONCE: usize = 16;
 
 /// Tells dispatch that something waits.

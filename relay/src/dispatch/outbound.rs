@@ -168,7 +168,7 @@ impl OutboundWorker {
         let context = &self.context;
         self.traffic.succeeded(work.lane);
         tracing::info!(
-            message = %sid,
+            %sid,
             lane = %work.lane,
             part = work.part + 1,
             parts = work.parts,

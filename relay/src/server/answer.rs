@@ -1,7 +1,7 @@
 //! What the webhooks are answered with.
 //!
 //! Twilio always gets TwiML: a plain-text 200 would be texted to the customer, and an empty one is logged as error
-//! 11200 (twilio.md 1.2). Refusals name the reason in one word and repeat nothing of the request.
+//! 11200 (Twilio: TwiML for Programmable Messaging). Refusals name the reason in one word and repeat nothing of the request.
 
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};

@@ -34,7 +34,7 @@ async fn take(intake: &Intake, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> (
     };
     let Ok(sms) = parse_inbound(&form) else { return Refused::Malformed.answer() };
     if sms.account_sid != intake.secrets_now().account || sms.to != intake.settings.number {
-        tracing::warn!(message = %sms.message_sid, "a message for another account or number was refused");
+        tracing::warn!(sid = %sms.message_sid, "a message for another account or number was refused");
         return Refused::Misrouted.answer();
     }
     planted_canary(&sms);

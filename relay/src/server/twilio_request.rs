@@ -43,7 +43,7 @@ pub(super) fn verified_form(
     let url = intake.settings.public_url.called(uri.path(), uri.query());
     let signed_with = text(headers, signature::HEADER);
     let secrets = intake.secrets_now();
-    // The branch is chosen by the declared type, never by what the query holds (twilio.md 2.1).
+    // The branch is chosen by the declared type, never by what the query holds (Twilio: Webhooks security).
     if is_form(headers) {
         let form = FormFields::parse(body);
         signature::verify(&secrets.auth_tokens, signed_with, &url, &SignedBody::Form(&form))

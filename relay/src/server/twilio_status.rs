@@ -39,10 +39,10 @@ async fn take(intake: &Intake, uri: &Uri, send: SendId, headers: &HeaderMap, bod
         return Refused::Misrouted.answer();
     }
     let Some(report) = report(send, callback) else { return (Verdict::Ignored, answer::twiml()) };
-    let (send, message) = (report.send.clone(), report.sid.clone());
+    let (send, sid) = (report.send.clone(), report.sid.clone());
     match intake.committed(intake.outbox.raise(report)).await {
         Ok(Some(standing)) => {
-            tracing::debug!(%message, rank = ?standing.rank, "a send's status was recorded");
+            tracing::debug!(%sid, rank = ?standing.rank, "a send's status was recorded");
             intake.callbacks.tell(&send, standing.rank);
             if standing.receipt_waits {
                 intake.wake.receipts();

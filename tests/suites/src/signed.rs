@@ -41,7 +41,7 @@ pub fn without(mut fields: Vec<(String, String)>, name: &str) -> Vec<(String, St
     fields
 }
 
-/// Twilio's signature of a form (twilio.md 2.1).
+/// Twilio's signature of a form (Twilio: Webhooks security).
 ///
 /// # Panics
 ///
@@ -55,7 +55,7 @@ pub fn twilio_signature(token: &str, url: &str, fields: &[(String, String)]) -> 
     STANDARD.encode(mac.finalize().into_bytes())
 }
 
-/// Genesys' signature of a body (genesys.md 4).
+/// Genesys' signature of a body (Genesys: Open Messaging, validating webhooks).
 ///
 /// # Panics
 ///
