@@ -49,6 +49,9 @@ impl Clock for ManualClock {
 /// A stored time in milliseconds since the epoch as a timestamp; values out of range are clamped, so that a damaged
 /// row can be read and dealt with.
 pub fn from_millis(millis: i64) -> Timestamp {
-    let clamped = millis.clamp(Timestamp::MIN.as_millisecond(), Timestamp::MAX.as_millisecond());
+    let clamped = millis.clamp(
+        Timestamp::MIN.as_millisecond(),
+        Timestamp::MAX.as_millisecond(),
+    );
     Timestamp::from_millisecond(clamped).unwrap_or(Timestamp::UNIX_EPOCH)
 }

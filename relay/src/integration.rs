@@ -38,7 +38,8 @@ pub fn at_start(settings: &Settings, data_dir: &Path) -> Option<IntegrationId> {
     settings.integration_id.clone().or_else(|| {
         let text = std::fs::read_to_string(data_dir.join(FILE)).ok()?;
         let remembered: Remembered = serde_json::from_str(&text).ok()?;
-        let ours = remembered.host == settings.genesys_host && remembered.name == settings.integration_name;
+        let ours = remembered.host == settings.genesys_host
+            && remembered.name == settings.integration_name;
         ours.then(|| IntegrationId::new(remembered.id))
     })
 }
@@ -75,7 +76,11 @@ impl Resolver {
                     continue;
                 }
                 Err(why) => {
-                    tracing::error!(integration = self.settings.integration_name, why, "the integration's id is not known yet");
+                    tracing::error!(
+                        integration = self.settings.integration_name,
+                        why,
+                        "the integration's id is not known yet"
+                    );
                     tries += 1;
                     retry::after(tries, self.chance.fraction())
                 }
@@ -88,11 +93,16 @@ impl Resolver {
     }
 
     async fn resolve(&self) -> Result<(), String> {
-        let integrations = self.genesys.open_integrations().await.map_err(|error| match error.kind {
-            ErrorKind::Blocked(cause) => format!("{error}; {}", cause.fix()),
-            _ => error.to_string(),
-        })?;
-        let found = find_integration(&integrations, &self.settings.integration_name).map_err(|error| error.to_string())?;
+        let integrations =
+            self.genesys
+                .open_integrations()
+                .await
+                .map_err(|error| match error.kind {
+                    ErrorKind::Blocked(cause) => format!("{error}; {}", cause.fix()),
+                    _ => error.to_string(),
+                })?;
+        let found = find_integration(&integrations, &self.settings.integration_name)
+            .map_err(|error| error.to_string())?;
         self.remember(&found.id);
         if let Err(error) = self.outbox.learn_integration(found.id.as_str()).await {
             tracing::warn!(%error, "the integration's id could not be stored with the messages");

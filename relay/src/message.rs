@@ -35,7 +35,11 @@ impl CustomerId {
 
     /// `Phone` for an E.164 number, `Opaque` for all else.
     pub fn id_type(&self) -> IdType {
-        if self.0.parse::<E164>().is_ok() { IdType::Phone } else { IdType::Opaque }
+        if self.0.parse::<E164>().is_ok() {
+            IdType::Phone
+        } else {
+            IdType::Opaque
+        }
     }
 }
 
@@ -115,7 +119,8 @@ impl Message {
     /// Never: strings and maps of strings always serialise.
     pub fn to_stored(&self) -> Vec<u8> {
         let mut bytes = vec![STORED_VERSION];
-        serde_json::to_writer(&mut bytes, self).expect("strings and maps of strings always serialise");
+        serde_json::to_writer(&mut bytes, self)
+            .expect("strings and maps of strings always serialise");
         bytes
     }
 
@@ -123,8 +128,11 @@ impl Message {
     pub fn from_stored(bytes: &[u8]) -> Result<Self, StoredMessageError> {
         match bytes {
             [] => Err(StoredMessageError::Empty),
-            [STORED_VERSION, json @ ..] => serde_json::from_slice(json)
-                .map_err(|error| StoredMessageError::Unreadable { column: error.column() }),
+            [STORED_VERSION, json @ ..] => {
+                serde_json::from_slice(json).map_err(|error| StoredMessageError::Unreadable {
+                    column: error.column(),
+                })
+            }
             [found, ..] => Err(StoredMessageError::Newer { found: *found }),
         }
     }
@@ -133,12 +141,18 @@ impl Message {
 /// A text without control characters other than line feed and tab: neither platform shows them, and some gateways
 /// refuse the whole message for one.
 pub fn without_control_characters(text: &str) -> String {
-    text.replace("\r\n", "\n").chars().filter(|c| !c.is_control() || matches!(c, '\n' | '\t')).collect()
+    text.replace("\r\n", "\n")
+        .chars()
+        .filter(|c| !c.is_control() || matches!(c, '\n' | '\t'))
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test that cannot read its own input should stop there")]
+    #![expect(
+        clippy::unwrap_used,
+        reason = "a test that cannot read its own input should stop there"
+    )]
 
     use super::*;
     use rstest::rstest;
@@ -163,12 +177,18 @@ mod tests {
         let mut bytes = inbound().to_stored();
         bytes[0] = 9;
         let error = Message::from_stored(&bytes).err().unwrap();
-        assert_eq!(error.to_string(), "the stored message has version 9, this relay reads up to 1");
+        assert_eq!(
+            error.to_string(),
+            "the stored message has version 9, this relay reads up to 1"
+        );
     }
 
     #[test]
     fn an_unreadable_message_does_not_quote_its_body() {
-        let error = Message::from_stored(b"\x01{\"kind\":\"inboundText\",\"text\":\"secret words\"}").err().unwrap();
+        let error =
+            Message::from_stored(b"\x01{\"kind\":\"inboundText\",\"text\":\"secret words\"}")
+                .err()
+                .unwrap();
         assert!(!error.to_string().contains("secret"));
     }
 

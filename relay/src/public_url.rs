@@ -43,7 +43,10 @@ impl PublicUrl {
             return Err(refuse("its path must be plain"));
         }
         let base = text.trim_end_matches('/').to_owned();
-        Ok(Self { base, prefix: url.path().trim_end_matches('/').to_owned() })
+        Ok(Self {
+            base,
+            prefix: url.path().trim_end_matches('/').to_owned(),
+        })
     }
 
     /// The path of the public URL, without a trailing slash; empty when it has none.
@@ -92,15 +95,33 @@ impl PublicUrl {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test that cannot read its own input should stop there")]
+    #![expect(
+        clippy::unwrap_used,
+        reason = "a test that cannot read its own input should stop there"
+    )]
 
     use super::*;
     use rstest::rstest;
 
     #[rstest]
-    #[case("the prefix arrives", "https://b.example.com/acme", "/acme/twilio/inbound", None)]
-    #[case("the proxy strips it", "https://b.example.com/acme", "/twilio/inbound", None)]
-    #[case("a trailing slash is configured", "https://b.example.com/acme/", "/twilio/inbound", None)]
+    #[case(
+        "the prefix arrives",
+        "https://b.example.com/acme",
+        "/acme/twilio/inbound",
+        None
+    )]
+    #[case(
+        "the proxy strips it",
+        "https://b.example.com/acme",
+        "/twilio/inbound",
+        None
+    )]
+    #[case(
+        "a trailing slash is configured",
+        "https://b.example.com/acme/",
+        "/twilio/inbound",
+        None
+    )]
     fn the_called_url_has_the_prefix_once(
         #[case] case: &str,
         #[case] configured: &str,
@@ -108,25 +129,38 @@ mod tests {
         #[case] query: Option<&str>,
     ) {
         let url = PublicUrl::parse(configured).unwrap();
-        assert_eq!(url.called(path, query), "https://b.example.com/acme/twilio/inbound", "{case}");
+        assert_eq!(
+            url.called(path, query),
+            "https://b.example.com/acme/twilio/inbound",
+            "{case}"
+        );
     }
 
     #[test]
     fn the_raw_query_is_kept_as_it_came() {
         let url = PublicUrl::parse("https://b.example.com").unwrap();
-        assert_eq!(url.called("/genesys/outbound", Some("b=%41&a")), "https://b.example.com/genesys/outbound?b=%41&a");
+        assert_eq!(
+            url.called("/genesys/outbound", Some("b=%41&a")),
+            "https://b.example.com/genesys/outbound?b=%41&a"
+        );
     }
 
     #[test]
     fn a_longer_first_segment_is_not_the_prefix() {
         let url = PublicUrl::parse("https://b.example.com/acme").unwrap();
-        assert_eq!(url.without_prefix("/acmecorp/twilio/inbound"), "/acmecorp/twilio/inbound");
+        assert_eq!(
+            url.without_prefix("/acmecorp/twilio/inbound"),
+            "/acmecorp/twilio/inbound"
+        );
     }
 
     #[test]
     fn a_send_is_named_in_its_callback() {
         let url = PublicUrl::parse("https://b.example.com/acme").unwrap();
-        assert_eq!(url.twilio_status(&SendId::new("a1")).as_str(), "https://b.example.com/acme/twilio/status/a1");
+        assert_eq!(
+            url.twilio_status(&SendId::new("a1")).as_str(),
+            "https://b.example.com/acme/twilio/status/a1"
+        );
     }
 
     #[rstest]
@@ -136,6 +170,9 @@ mod tests {
     #[case("bridge", "not a URL")]
     fn what_cannot_be_served_is_refused(#[case] configured: &str, #[case] reason: &str) {
         let error = PublicUrl::parse(configured).unwrap_err().to_string();
-        assert!(error.contains(reason) && error.starts_with("publicUrl: "), "{error}");
+        assert!(
+            error.contains(reason) && error.starts_with("publicUrl: "),
+            "{error}"
+        );
     }
 }

@@ -72,7 +72,9 @@ pub enum SecretsError {
         problem: &'static str,
     },
     /// Two keys that are paired line by line have different numbers of lines.
-    #[error("Secret {secret:?}: {first:?} and {second:?} must have as many lines as each other; they are paired")]
+    #[error(
+        "Secret {secret:?}: {first:?} and {second:?} must have as many lines as each other; they are paired"
+    )]
     Unpaired {
         /// The Secret's name.
         secret: String,
@@ -107,16 +109,27 @@ impl Folder<'_> {
         let bytes = match std::fs::read(self.path.join(key)) {
             Ok(bytes) => bytes,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(_) => return Err(self.malformed(key, "cannot be read; check the file's permissions")),
+            Err(_) => {
+                return Err(self.malformed(key, "cannot be read; check the file's permissions"));
+            }
         };
-        let text = String::from_utf8(bytes).map_err(|_| self.malformed(key, "is not UTF-8 text"))?;
-        Ok(text.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect())
+        let text =
+            String::from_utf8(bytes).map_err(|_| self.malformed(key, "is not UTF-8 text"))?;
+        Ok(text
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+            .map(str::to_owned)
+            .collect())
     }
 
     fn required(&self, key: &'static str) -> Result<Vec<String>, SecretsError> {
         let values = self.values(key)?;
         if values.is_empty() {
-            return Err(SecretsError::MissingKey { secret: self.name.into(), key });
+            return Err(SecretsError::MissingKey {
+                secret: self.name.into(),
+                key,
+            });
         }
         Ok(values)
     }
@@ -127,20 +140,38 @@ impl Folder<'_> {
         (second, seconds): (&'static str, Vec<String>),
     ) -> Result<Vec<(String, SecretString)>, SecretsError> {
         if firsts.len() != seconds.len() {
-            return Err(SecretsError::Unpaired { secret: self.name.into(), first, second });
+            return Err(SecretsError::Unpaired {
+                secret: self.name.into(),
+                first,
+                second,
+            });
         }
-        Ok(firsts.into_iter().zip(seconds.into_iter().map(SecretString::from)).collect())
+        Ok(firsts
+            .into_iter()
+            .zip(seconds.into_iter().map(SecretString::from))
+            .collect())
     }
 
     fn malformed(&self, key: &'static str, problem: &'static str) -> SecretsError {
-        SecretsError::Malformed { secret: self.name.into(), key, problem }
+        SecretsError::Malformed {
+            secret: self.name.into(),
+            key,
+            problem,
+        }
     }
 }
 
 impl SecretsPlace {
     fn folder<'a>(&self, name: &'a str) -> Result<Folder<'a>, SecretsError> {
         let path = self.directory.join(name);
-        if path.is_dir() { Ok(Folder { name, path }) } else { Err(SecretsError::MissingSecret { secret: name.into(), path }) }
+        if path.is_dir() {
+            Ok(Folder { name, path })
+        } else {
+            Err(SecretsError::MissingSecret {
+                secret: name.into(),
+                path,
+            })
+        }
     }
 
     /// Reads both Secrets.
@@ -151,8 +182,14 @@ impl SecretsPlace {
             ("clientSecret", genesys.required("clientSecret")?),
         )?;
         let webhook_secrets = genesys.required("webhookSecret")?;
-        if webhook_secrets.iter().any(|secret| secret.chars().count() < SHORTEST_WEBHOOK_SECRET) {
-            return Err(genesys.malformed("webhookSecret", "must have 16 characters or more, as Genesys demands"));
+        if webhook_secrets
+            .iter()
+            .any(|secret| secret.chars().count() < SHORTEST_WEBHOOK_SECRET)
+        {
+            return Err(genesys.malformed(
+                "webhookSecret",
+                "must have 16 characters or more, as Genesys demands",
+            ));
         }
         let twilio = self.folder(&self.twilio)?;
         let account = single_account(&twilio)?;
@@ -161,26 +198,44 @@ impl SecretsPlace {
             ("apiKeySid", twilio.values("apiKeySid")?),
             ("apiKeySecret", twilio.values("apiKeySecret")?),
         )?;
-        let api_keys = keys.into_iter().map(|(sid, secret)| TwilioCredentials::ApiKey { sid, secret });
-        let tokens = auth_tokens.iter().map(|token| TwilioCredentials::AuthToken(token.clone().into()));
+        let api_keys = keys
+            .into_iter()
+            .map(|(sid, secret)| TwilioCredentials::ApiKey { sid, secret });
+        let tokens = auth_tokens
+            .iter()
+            .map(|token| TwilioCredentials::AuthToken(token.clone().into()));
         Ok(Secrets {
             genesys_clients: clients
                 .into_iter()
-                .map(|(client_id, client_secret)| ClientCredentials { client_id, client_secret })
+                .map(|(client_id, client_secret)| ClientCredentials {
+                    client_id,
+                    client_secret,
+                })
                 .collect(),
-            webhook_secrets: webhook_secrets.into_iter().map(SecretString::from).collect(),
+            webhook_secrets: webhook_secrets
+                .into_iter()
+                .map(SecretString::from)
+                .collect(),
             account,
             twilio_credentials: api_keys.chain(tokens).collect(),
             auth_tokens: auth_tokens.into_iter().map(SecretString::from).collect(),
             fingerprints: Fingerprints {
-                genesys: self.fingerprint(&genesys, &["clientId", "clientSecret", "webhookSecret"])?,
-                twilio: self.fingerprint(&twilio, &["accountSid", "authToken", "apiKeySid", "apiKeySecret"])?,
+                genesys: self
+                    .fingerprint(&genesys, &["clientId", "clientSecret", "webhookSecret"])?,
+                twilio: self.fingerprint(
+                    &twilio,
+                    &["accountSid", "authToken", "apiKeySid", "apiKeySecret"],
+                )?,
             },
         })
     }
 
     /// The first twelve hex digits of SHA-256 over the salt and every key with its values.
-    fn fingerprint(&self, folder: &Folder<'_>, keys: &[&'static str]) -> Result<String, SecretsError> {
+    fn fingerprint(
+        &self,
+        folder: &Folder<'_>,
+        keys: &[&'static str],
+    ) -> Result<String, SecretsError> {
         let mut hash = Sha256::new();
         hash.update(self.salt.as_bytes());
         for key in keys {
@@ -191,7 +246,11 @@ impl SecretsPlace {
                 hash.update(value.as_bytes());
             }
         }
-        Ok(hash.finalize().iter().take(6).fold(String::new(), |text, byte| format!("{text}{byte:02x}")))
+        Ok(hash
+            .finalize()
+            .iter()
+            .take(6)
+            .fold(String::new(), |text, byte| format!("{text}{byte:02x}")))
     }
 }
 
@@ -201,7 +260,10 @@ fn single_account(twilio: &Folder<'_>) -> Result<AccountSid, SecretsError> {
     let digits = account.strip_prefix("AC").unwrap_or_default();
     let well_formed = digits.len() == 32 && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
     if !accounts.is_empty() || !well_formed {
-        return Err(twilio.malformed("accountSid", "must be one account SID: AC and 32 hexadecimal digits"));
+        return Err(twilio.malformed(
+            "accountSid",
+            "must be one account SID: AC and 32 hexadecimal digits",
+        ));
     }
     Ok(AccountSid::new(account))
 }
@@ -218,7 +280,11 @@ pub async fn follow(place: SecretsPlace, every: Duration, current: watch::Sender
             Ok(secrets) => {
                 reported = None;
                 if secrets.fingerprints != current.borrow().fingerprints {
-                    tracing::info!(genesys = secrets.fingerprints.genesys, twilio = secrets.fingerprints.twilio, "Secrets changed");
+                    tracing::info!(
+                        genesys = secrets.fingerprints.genesys,
+                        twilio = secrets.fingerprints.twilio,
+                        "Secrets changed"
+                    );
                     current.send_replace(Arc::new(secrets));
                 }
             }
@@ -234,11 +300,14 @@ pub async fn follow(place: SecretsPlace, every: Duration, current: watch::Sender
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test that cannot set itself up should stop there")]
+    #![expect(
+        clippy::unwrap_used,
+        reason = "a test that cannot set itself up should stop there"
+    )]
 
     use super::*;
     use rstest::rstest;
-    use secrecy::ExposeSecret as _;
+    use secrecy::ExposeSecret;
 
     const ACCOUNT: &str = "AC00000000000000000000000000000001";
 
@@ -277,23 +346,43 @@ mod tests {
         let pairs: Vec<_> = secrets
             .genesys_clients
             .iter()
-            .map(|client| (client.client_id.as_str(), client.client_secret.expose_secret()))
+            .map(|client| {
+                (
+                    client.client_id.as_str(),
+                    client.client_secret.expose_secret(),
+                )
+            })
             .collect();
         assert_eq!(pairs, [("id-1", "secret-1"), ("id-2", "secret-2")]);
-        let tokens: Vec<_> = secrets.auth_tokens.iter().map(|token| token.expose_secret()).collect();
+        let tokens: Vec<_> = secrets
+            .auth_tokens
+            .iter()
+            .map(ExposeSecret::expose_secret)
+            .collect();
         assert_eq!(tokens, ["token-1", "token-2"]);
     }
 
     #[test]
     fn api_keys_are_preferred_for_calls_and_never_verify_webhooks() {
-        let (_directory, place) = place(&[("twilio", "apiKeySid", "SK1"), ("twilio", "apiKeySecret", "key-secret")]);
+        let (_directory, place) = place(&[
+            ("twilio", "apiKeySid", "SK1"),
+            ("twilio", "apiKeySecret", "key-secret"),
+        ]);
         let secrets = place.load().unwrap();
-        assert!(matches!(secrets.twilio_credentials[0], TwilioCredentials::ApiKey { .. }));
+        assert!(matches!(
+            secrets.twilio_credentials[0],
+            TwilioCredentials::ApiKey { .. }
+        ));
         assert_eq!(secrets.auth_tokens.len(), 1);
     }
 
     #[rstest]
-    #[case("twilio", "authToken", "", "Secret \"twilio\": key \"authToken\" is missing or empty")]
+    #[case(
+        "twilio",
+        "authToken",
+        "",
+        "Secret \"twilio\": key \"authToken\" is missing or empty"
+    )]
     #[case("genesys", "webhookSecret", "short", "must have 16 characters or more")]
     #[case("genesys", "clientId", "a\nb", "must have as many lines")]
     #[case("twilio", "accountSid", "AC1", "AC and 32 hexadecimal digits")]
@@ -313,7 +402,11 @@ mod tests {
         let (directory, mut place) = place(&[]);
         place.genesys = "other".into();
         let error = place.load().err().unwrap().to_string();
-        assert!(error.contains("Secret \"other\"") && error.contains(&*directory.path().to_string_lossy()), "{error}");
+        assert!(
+            error.contains("Secret \"other\"")
+                && error.contains(&*directory.path().to_string_lossy()),
+            "{error}"
+        );
     }
 
     #[test]
@@ -322,7 +415,8 @@ mod tests {
         let (_b, rotated) = place(&[("twilio", "authToken", "token-2")]);
         let mut elsewhere = first.clone();
         elsewhere.salt = "default/other".into();
-        let [first, rotated, elsewhere] = [first, rotated, elsewhere].map(|place| place.load().unwrap().fingerprints);
+        let [first, rotated, elsewhere] =
+            [first, rotated, elsewhere].map(|place| place.load().unwrap().fingerprints);
         assert_eq!(first.genesys, rotated.genesys);
         assert_ne!(first.twilio, rotated.twilio);
         assert_ne!(first.genesys, elsewhere.genesys);
@@ -333,7 +427,11 @@ mod tests {
         let (directory, place) = place(&[]);
         let (sender, mut current) = watch::channel(Arc::new(place.load().unwrap()));
         let follower = tokio::spawn(follow(place, Duration::from_millis(5), sender));
-        std::fs::write(directory.path().join("twilio/authToken"), "token-1\ntoken-2").unwrap();
+        std::fs::write(
+            directory.path().join("twilio/authToken"),
+            "token-1\ntoken-2",
+        )
+        .unwrap();
         current.changed().await.unwrap();
         assert_eq!(current.borrow_and_update().auth_tokens.len(), 2);
         std::fs::write(directory.path().join("twilio/accountSid"), "nonsense").unwrap();

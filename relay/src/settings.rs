@@ -132,26 +132,49 @@ impl Settings {
     /// Reads and checks the configuration.
     pub fn load(source: &Source, base_urls: &BaseUrls) -> Result<Self, SettingsError> {
         let read = |path: &PathBuf| {
-            std::fs::read_to_string(path)
-                .map_err(|source| SettingsError::Unreadable { path: path.clone(), source })
+            std::fs::read_to_string(path).map_err(|source| SettingsError::Unreadable {
+                path: path.clone(),
+                source,
+            })
         };
         let config = match source {
             Source::Bridge(path) => {
-                let bridge = crds::check_manifest(&read(path)?)
-                    .map_err(|problems| SettingsError::Manifest { path: path.clone(), problems })?;
+                let bridge = crds::check_manifest(&read(path)?).map_err(|problems| {
+                    SettingsError::Manifest {
+                        path: path.clone(),
+                        problems,
+                    }
+                })?;
                 crds::RelayConfig::from_bridge(&bridge, "default")?
             }
-            Source::Config(path) => crds::RelayConfig::parse(&read(path)?)
-                .map_err(|source| SettingsError::Config { path: path.clone(), source })?,
+            Source::Config(path) => {
+                crds::RelayConfig::parse(&read(path)?).map_err(|source| SettingsError::Config {
+                    path: path.clone(),
+                    source,
+                })?
+            }
         };
         Self::from_config(config, base_urls)
     }
 
     /// Types a configuration.
-    pub fn from_config(config: crds::RelayConfig, base_urls: &BaseUrls) -> Result<Self, SettingsError> {
-        let crds::RelayConfig { version: _, bridge, genesys, twilio, public_url, queue } = config;
+    pub fn from_config(
+        config: crds::RelayConfig,
+        base_urls: &BaseUrls,
+    ) -> Result<Self, SettingsError> {
+        let crds::RelayConfig {
+            version: _,
+            bridge,
+            genesys,
+            twilio,
+            public_url,
+            queue,
+        } = config;
         let genesys_hosts = match &base_urls.genesys {
-            Some(base) => GenesysHosts { api: base.clone(), login: base.clone() },
+            Some(base) => GenesysHosts {
+                api: base.clone(),
+                login: base.clone(),
+            },
             None => GenesysHosts {
                 api: https("genesys.apiHost", &genesys.api_host)?,
                 login: https("genesys.loginHost", &genesys.login_host)?,
@@ -175,7 +198,9 @@ impl Settings {
             integration_name: genesys.integration_name,
             integration_id: genesys.integration_id.map(IntegrationId::new),
             requests_per_minute: Allowance {
-                per_minute: genesys.requests_per_minute.unwrap_or(DEFAULT_REQUESTS_PER_MINUTE),
+                per_minute: genesys
+                    .requests_per_minute
+                    .unwrap_or(DEFAULT_REQUESTS_PER_MINUTE),
                 fixed: genesys.requests_per_minute.is_some(),
             },
             genesys_secret: genesys.credentials,
@@ -196,53 +221,97 @@ impl Settings {
 }
 
 fn https(field: &'static str, host: &str) -> Result<Url, SettingsError> {
-    let refuse = || SettingsError::Host { field, value: host.to_owned() };
+    let refuse = || SettingsError::Host {
+        field,
+        value: host.to_owned(),
+    };
     let url = Url::parse(&format!("https://{host}")).map_err(|_| refuse())?;
-    if url.host_str() == Some(host) && url.path() == "/" { Ok(url) } else { Err(refuse()) }
+    if url.host_str() == Some(host) && url.path() == "/" {
+        Ok(url)
+    } else {
+        Err(refuse())
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test that cannot read its own input should stop there")]
+    #![expect(
+        clippy::unwrap_used,
+        reason = "a test that cannot read its own input should stop there"
+    )]
 
     use super::*;
     use rstest::rstest;
 
-    const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crds/relay-config.golden.yaml");
+    const GOLDEN: &str = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../crds/relay-config.golden.yaml"
+    );
     const MINIMAL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crds/examples/minimal.yaml");
     const FULL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../crds/examples/full.yaml");
 
-    fn load(source: Source) -> Settings {
-        Settings::load(&source, &BaseUrls::default()).unwrap()
+    fn load(source: &Source) -> Settings {
+        Settings::load(source, &BaseUrls::default()).unwrap()
     }
 
     #[test]
     fn the_golden_configuration_of_the_operator_is_read() {
-        let settings = load(Source::Config(GOLDEN.into()));
-        assert!(settings.integration_id.is_some(), "the operator hands the id on");
-        assert!(settings.genesys_hosts.api.as_str().starts_with("https://api."));
-        assert!(settings.genesys_hosts.login.as_str().starts_with("https://login."));
+        let settings = load(&Source::Config(GOLDEN.into()));
+        assert!(
+            settings.integration_id.is_some(),
+            "the operator hands the id on"
+        );
+        assert!(
+            settings
+                .genesys_hosts
+                .api
+                .as_str()
+                .starts_with("https://api.")
+        );
+        assert!(
+            settings
+                .genesys_hosts
+                .login
+                .as_str()
+                .starts_with("https://login.")
+        );
     }
 
     #[test]
     fn a_manifest_is_read_without_a_cluster_and_its_id_is_not_known_yet() {
-        let settings = load(Source::Bridge(MINIMAL.into()));
+        let settings = load(&Source::Bridge(MINIMAL.into()));
         assert!(settings.integration_id.is_none());
-        assert_eq!(settings.requests_per_minute, Allowance { per_minute: 300, fixed: false });
+        assert_eq!(
+            settings.requests_per_minute,
+            Allowance {
+                per_minute: 300,
+                fixed: false
+            }
+        );
         assert_eq!(settings.profile, WireProfile::Current);
     }
 
     #[test]
     fn what_the_user_set_is_fixed() {
-        assert!(load(Source::Bridge(FULL.into())).requests_per_minute.fixed);
+        assert!(load(&Source::Bridge(FULL.into())).requests_per_minute.fixed);
     }
 
     #[test]
     fn a_base_url_replaces_both_hosts_of_a_platform_but_not_what_rows_are_identified_by() {
         let base: Url = "http://127.0.0.1:4010".parse().unwrap();
-        let base_urls = BaseUrls { genesys: Some(base.clone()), twilio: Some(base.clone()) };
+        let base_urls = BaseUrls {
+            genesys: Some(base.clone()),
+            twilio: Some(base.clone()),
+        };
         let settings = Settings::load(&Source::Bridge(MINIMAL.into()), &base_urls).unwrap();
-        assert_eq!([&settings.genesys_hosts.api, &settings.genesys_hosts.login, &settings.twilio_api], [&base; 3]);
+        assert_eq!(
+            [
+                &settings.genesys_hosts.api,
+                &settings.genesys_hosts.login,
+                &settings.twilio_api
+            ],
+            [&base; 3]
+        );
         assert!(settings.identity(None).genesys_host.starts_with("api."));
     }
 
@@ -258,7 +327,14 @@ mod tests {
 
     #[test]
     fn a_missing_file_is_named() {
-        let error = Settings::load(&Source::Bridge("/nowhere/b.yaml".into()), &BaseUrls::default()).unwrap_err();
-        assert!(error.to_string().starts_with("/nowhere/b.yaml: "), "{error}");
+        let error = Settings::load(
+            &Source::Bridge("/nowhere/b.yaml".into()),
+            &BaseUrls::default(),
+        )
+        .unwrap_err();
+        assert!(
+            error.to_string().starts_with("/nowhere/b.yaml: "),
+            "{error}"
+        );
     }
 }

@@ -7,7 +7,16 @@
 //! faults are ordinary failpoints, set through `FAILPOINTS`.
 
 /// Every step that a process can be killed in, in the order in which a message meets them.
-pub const STEPS: [&str; 8] = ["accept", "append", "acknowledge", "mark", "send", "answer", "complete", "receipt"];
+pub const STEPS: [&str; 8] = [
+    "accept",
+    "append",
+    "acknowledge",
+    "mark",
+    "send",
+    "answer",
+    "complete",
+    "receipt",
+];
 
 /// How long a process that was told to hold at a step stays there.
 pub const HOLD: std::time::Duration = std::time::Duration::from_millis(150);
@@ -17,12 +26,17 @@ pub const HOLD: std::time::Duration = std::time::Duration::from_millis(150);
 pub fn install_from_environment() {
     use std::sync::atomic::{AtomicUsize, Ordering};
     std::mem::forget(fail::FailScenario::setup());
-    let Ok(wanted) = std::env::var("MB_STEP") else { return };
+    let Ok(wanted) = std::env::var("MB_STEP") else {
+        return;
+    };
     let (name, skip) = wanted.split_once(':').unwrap_or((&wanted, "0"));
     let left = AtomicUsize::new(skip.parse().unwrap_or(0));
     let announced = name.to_owned();
     let _ = fail::cfg_callback(name, move || {
-        if left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1)).is_err() {
+        if left
+            .fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1))
+            .is_err()
+        {
             use std::io::Write as _;
             let _ = writeln!(std::io::stderr(), "step {announced}");
             std::thread::sleep(HOLD);

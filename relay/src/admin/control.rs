@@ -49,7 +49,9 @@ pub struct ReplayAnswer {
 impl ReplayRequest {
     /// What to append again.
     pub fn selection(&self) -> ReplaySelection {
-        self.id.map_or(ReplaySelection::All, |id| ReplaySelection::One(DeadLetterId(id)))
+        self.id.map_or(ReplaySelection::All, |id| {
+            ReplaySelection::One(DeadLetterId(id))
+        })
     }
 }
 
@@ -68,7 +70,10 @@ async fn list(State(control): State<Arc<Control>>) -> Response {
     }
 }
 
-async fn replay(State(control): State<Arc<Control>>, Json(request): Json<ReplayRequest>) -> Response {
+async fn replay(
+    State(control): State<Arc<Control>>,
+    Json(request): Json<ReplayRequest>,
+) -> Response {
     match control.outbox.replay(request.selection()).await {
         Ok(lanes) => {
             let count = lanes.len();

@@ -12,7 +12,9 @@ use crate::outbox::{Direction, Stats};
 /// Upper bounds of a platform call, in seconds; the clients give up at 15.
 const CALL_BUCKETS: [f64; 10] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0];
 /// Upper bounds of a message's whole way, in seconds: from a blink to the age at which it is given up.
-const AGE_BUCKETS: [f64; 10] = [0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0, 14400.0];
+const AGE_BUCKETS: [f64; 10] = [
+    0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0, 14400.0,
+];
 
 /// A webhook and what became of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -88,24 +90,48 @@ impl Default for Metrics {
 impl Metrics {
     fn register_counters(&mut self) {
         let registry = &mut self.registry;
-        registry.register("webhooks", "Webhooks by what became of them", self.webhooks.clone());
-        registry.register("calls", "Platform calls that carried a message, by answer", self.calls.clone());
+        registry.register(
+            "webhooks",
+            "Webhooks by what became of them",
+            self.webhooks.clone(),
+        );
+        registry.register(
+            "calls",
+            "Platform calls that carried a message, by answer",
+            self.calls.clone(),
+        );
         registry.register_with_unit(
             "call",
             "Duration of platform calls that carried a message",
             Unit::Seconds,
             self.call_seconds.clone(),
         );
-        registry.register("messages", "Messages by recorded outcome", self.outcomes.clone());
+        registry.register(
+            "messages",
+            "Messages by recorded outcome",
+            self.outcomes.clone(),
+        );
         registry.register_with_unit(
             "message_age",
             "Age of messages when their outcome was recorded",
             Unit::Seconds,
             self.age_seconds.clone(),
         );
-        registry.register("retries", "Messages put back to be tried again", self.retries.clone());
-        registry.register("ambiguous", "Sends whose answer was lost", self.ambiguous.clone());
-        registry.register("receipts", "Receipts by status and Genesys' answer", self.receipts.clone());
+        registry.register(
+            "retries",
+            "Messages put back to be tried again",
+            self.retries.clone(),
+        );
+        registry.register(
+            "ambiguous",
+            "Sends whose answer was lost",
+            self.ambiguous.clone(),
+        );
+        registry.register(
+            "receipts",
+            "Receipts by status and Genesys' answer",
+            self.receipts.clone(),
+        );
     }
 
     fn register_gauges(&mut self) {
@@ -117,9 +143,21 @@ impl Metrics {
             Unit::Seconds,
             self.oldest.clone(),
         );
-        registry.register("blocked", "1 while a direction is blocked", self.blocked.clone());
-        registry.register("receipts_waiting", "Receipts that wait", self.receipts_waiting.clone());
-        registry.register("dead_letters", "Dead letters kept", self.dead_letters.clone());
+        registry.register(
+            "blocked",
+            "1 while a direction is blocked",
+            self.blocked.clone(),
+        );
+        registry.register(
+            "receipts_waiting",
+            "Receipts that wait",
+            self.receipts_waiting.clone(),
+        );
+        registry.register(
+            "dead_letters",
+            "Dead letters kept",
+            self.dead_letters.clone(),
+        );
         registry.register_with_unit(
             "outbox",
             "Bytes of messages that wait",
@@ -132,14 +170,20 @@ impl Metrics {
     pub(super) fn set_gauges(&self, stats: &Stats, ages: [i64; 2], blocked: [bool; 2]) {
         let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
         for direction in Direction::ALL {
-            let labels = DirectionLabels { direction: direction.as_str() };
+            let labels = DirectionLabels {
+                direction: direction.as_str(),
+            };
             let waiting = match direction {
                 Direction::Inbound => stats.inbound,
                 Direction::Outbound => stats.outbound,
             };
             self.waiting.get_or_create(&labels).set(signed(waiting));
-            self.oldest.get_or_create(&labels).set(ages[direction as usize]);
-            self.blocked.get_or_create(&labels).set(i64::from(blocked[direction as usize]));
+            self.oldest
+                .get_or_create(&labels)
+                .set(ages[direction as usize]);
+            self.blocked
+                .get_or_create(&labels)
+                .set(i64::from(blocked[direction as usize]));
         }
         self.receipts_waiting.set(signed(stats.receipts));
         self.dead_letters.set(signed(stats.dead_letters));

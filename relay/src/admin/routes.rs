@@ -71,23 +71,40 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
 async fn metrics_text(admin: &Admin) -> Result<String, OutboxError> {
     let stats = admin.outbox.stats().await?;
     let now = admin.clock.now();
-    let age = |since: Option<jiff::Timestamp>| since.map_or(0, |since| now.duration_since(since).as_secs().max(0));
-    let blocked = Direction::ALL.map(|direction| admin.directions.get(direction).blocked().is_some());
-    admin.vitals.metrics.set_gauges(&stats, [age(stats.oldest_inbound), age(stats.oldest_outbound)], blocked);
-    admin.vitals.metrics.text().map_err(|error| OutboxError::Store(error.to_string()))
+    let age = |since: Option<jiff::Timestamp>| {
+        since.map_or(0, |since| now.duration_since(since).as_secs().max(0))
+    };
+    let blocked =
+        Direction::ALL.map(|direction| admin.directions.get(direction).blocked().is_some());
+    admin.vitals.metrics.set_gauges(
+        &stats,
+        [age(stats.oldest_inbound), age(stats.oldest_outbound)],
+        blocked,
+    );
+    admin
+        .vitals
+        .metrics
+        .text()
+        .map_err(|error| OutboxError::Store(error.to_string()))
 }
 
 async fn status(State(admin): State<Arc<Admin>>) -> Response {
     let stats = match admin.outbox.stats().await {
         Ok(stats) => stats,
-        Err(error) => return (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response(),
+        Err(error) => {
+            return (StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")).into_response();
+        }
     };
     let (genesys, twilio) = admin.vitals.health();
     let blocked = Direction::ALL.map(|direction| admin.directions.get(direction).blocked());
     axum::Json(Status {
         bridge: admin.bridge.clone(),
         version: env!("CARGO_PKG_VERSION"),
-        integration_id: admin.integration.borrow().as_ref().map(|id| id.as_str().to_owned()),
+        integration_id: admin
+            .integration
+            .borrow()
+            .as_ref()
+            .map(|id| id.as_str().to_owned()),
         lanes: status::lanes(&stats, blocked),
         receipts_waiting: stats.receipts,
         dead_letters: stats.dead_letters,

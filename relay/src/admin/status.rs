@@ -65,22 +65,31 @@ pub struct BlockedStatus {
 
 impl From<Blocked> for BlockedStatus {
     fn from(blocked: Blocked) -> Self {
-        Self { cause: blocked.cause.as_str(), fix: blocked.cause.fix(), since: blocked.since }
+        Self {
+            cause: blocked.cause.as_str(),
+            fix: blocked.cause.fix(),
+            since: blocked.since,
+        }
     }
 }
 
 /// Both directions.
 pub fn lanes(stats: &Stats, blocked: [Option<Blocked>; 2]) -> Vec<LaneStatus> {
-    let counts = [(stats.inbound, stats.oldest_inbound), (stats.outbound, stats.oldest_outbound)];
+    let counts = [
+        (stats.inbound, stats.oldest_inbound),
+        (stats.outbound, stats.oldest_outbound),
+    ];
     Direction::ALL
         .into_iter()
         .zip(counts)
         .zip(blocked)
-        .map(|((direction, (backlog, oldest_pending_time)), blocked)| LaneStatus {
-            direction,
-            backlog,
-            oldest_pending_time,
-            blocked: blocked.map(Into::into),
-        })
+        .map(
+            |((direction, (backlog, oldest_pending_time)), blocked)| LaneStatus {
+                direction,
+                backlog,
+                oldest_pending_time,
+                blocked: blocked.map(Into::into),
+            },
+        )
         .collect()
 }

@@ -126,14 +126,21 @@ pub struct Vitals {
 impl Vitals {
     /// Nothing has happened yet.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
-        Self { metrics: Metrics::default(), seen: Mutex::default(), clock }
+        Self {
+            metrics: Metrics::default(),
+            seen: Mutex::default(),
+            clock,
+        }
     }
 
     /// A webhook was answered.
     pub fn webhook(&self, hook: Hook, verdict: Verdict) {
         self.metrics
             .webhooks
-            .get_or_create(&WebhookLabels { hook: hook.as_str(), verdict: verdict.as_str() })
+            .get_or_create(&WebhookLabels {
+                hook: hook.as_str(),
+                verdict: verdict.as_str(),
+            })
             .inc();
         let now = self.clock.now();
         let mut seen = self.seen();
@@ -156,26 +163,47 @@ impl Vitals {
     /// A platform answered a call that carried a message.
     pub fn delivered(&self, direction: Direction, took: Duration, error: Option<&ApiError>) {
         let outcome = error.map_or("ok", |error| error.kind.as_str());
-        self.metrics.calls.get_or_create(&OutcomeLabels { direction: direction.as_str(), outcome }).inc();
+        self.metrics
+            .calls
+            .get_or_create(&OutcomeLabels {
+                direction: direction.as_str(),
+                outcome,
+            })
+            .inc();
         self.metrics
             .call_seconds
-            .get_or_create(&DirectionLabels { direction: direction.as_str() })
+            .get_or_create(&DirectionLabels {
+                direction: direction.as_str(),
+            })
             .observe(took.as_secs_f64());
         self.answered(direction, error);
     }
 
     /// A message has its outcome.
     pub fn ended(&self, direction: Direction, outcome: &'static str, age: Duration) {
-        self.metrics.outcomes.get_or_create(&OutcomeLabels { direction: direction.as_str(), outcome }).inc();
+        self.metrics
+            .outcomes
+            .get_or_create(&OutcomeLabels {
+                direction: direction.as_str(),
+                outcome,
+            })
+            .inc();
         self.metrics
             .age_seconds
-            .get_or_create(&DirectionLabels { direction: direction.as_str() })
+            .get_or_create(&DirectionLabels {
+                direction: direction.as_str(),
+            })
             .observe(age.as_secs_f64());
     }
 
     /// A message was put back.
     pub fn retried(&self, direction: Direction) {
-        self.metrics.retries.get_or_create(&DirectionLabels { direction: direction.as_str() }).inc();
+        self.metrics
+            .retries
+            .get_or_create(&DirectionLabels {
+                direction: direction.as_str(),
+            })
+            .inc();
     }
 
     /// A send's answer was lost.
@@ -186,7 +214,13 @@ impl Vitals {
     /// Genesys answered a receipt.
     pub fn receipt(&self, status: ReceiptStatus, error: Option<&ApiError>) {
         let outcome = error.map_or("ok", |error| error.kind.as_str());
-        self.metrics.receipts.get_or_create(&ReceiptLabels { status: status.as_str(), outcome }).inc();
+        self.metrics
+            .receipts
+            .get_or_create(&ReceiptLabels {
+                status: status.as_str(),
+                outcome,
+            })
+            .inc();
         self.answered(Direction::Inbound, error);
     }
 
@@ -205,11 +239,18 @@ impl Vitals {
         };
         match error {
             None => health.last_success_time = Some(now),
-            Some(error) => health.last_error = Some(LastError { time: now, message: error.to_string() }),
+            Some(error) => {
+                health.last_error = Some(LastError {
+                    time: now,
+                    message: error.to_string(),
+                });
+            }
         }
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
-        self.seen.lock().expect("no code panics while it holds this lock")
+        self.seen
+            .lock()
+            .expect("no code panics while it holds this lock")
     }
 }

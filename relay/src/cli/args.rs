@@ -37,7 +37,13 @@ pub(super) enum Command {
 #[derive(Debug, Args)]
 pub(super) struct Configuration {
     /// A MessagingBridge manifest (YAML); the relay resolves the integration by itself.
-    #[arg(long, value_name = "FILE", env = "MB_BRIDGE", conflicts_with = "config", required_unless_present = "config")]
+    #[arg(
+        long,
+        value_name = "FILE",
+        env = "MB_BRIDGE",
+        conflicts_with = "config",
+        required_unless_present = "config"
+    )]
     bridge: Option<PathBuf>,
     /// A RelayConfig that the operator rendered (YAML or JSON).
     #[arg(long, value_name = "FILE", env = "MB_CONFIG")]
@@ -65,7 +71,10 @@ impl Configuration {
 
     /// Instead of which hosts.
     pub(super) fn base_urls(&self) -> BaseUrls {
-        BaseUrls { genesys: self.genesys_base_url.clone(), twilio: self.twilio_base_url.clone() }
+        BaseUrls {
+            genesys: self.genesys_base_url.clone(),
+            twilio: self.twilio_base_url.clone(),
+        }
     }
 }
 
@@ -74,19 +83,39 @@ pub(super) struct RunArgs {
     #[command(flatten)]
     pub(super) configuration: Configuration,
     /// Where webhooks are taken: below the public URL, or behind the proxy that serves it.
-    #[arg(long, value_name = "ADDR", env = "MB_LISTEN", default_value = "0.0.0.0:8080")]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "MB_LISTEN",
+        default_value = "0.0.0.0:8080"
+    )]
     pub(super) listen: SocketAddr,
     /// Where health, metrics and status are served. Read-only, but not for the public.
-    #[arg(long, value_name = "ADDR", env = "MB_ADMIN_LISTEN", default_value = "0.0.0.0:9090")]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "MB_ADMIN_LISTEN",
+        default_value = "0.0.0.0:9090"
+    )]
     pub(super) admin_listen: SocketAddr,
     /// Where the relay's own commands reach it; a loopback address.
-    #[arg(long, value_name = "ADDR", env = "MB_CONTROL_LISTEN", default_value = "127.0.0.1:9091")]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "MB_CONTROL_LISTEN",
+        default_value = "127.0.0.1:9091"
+    )]
     pub(super) control_listen: SocketAddr,
     /// Where messages are stored until they are delivered; a directory on a local file system, one relay each.
     #[arg(long, value_name = "DIR", env = "MB_DATA_DIR", default_value = "data")]
     pub(super) data_dir: PathBuf,
     /// How log lines look. Their level is set by RUST_LOG (default: info).
-    #[arg(long, value_name = "FORMAT", env = "MB_LOG_FORMAT", default_value = "text")]
+    #[arg(
+        long,
+        value_name = "FORMAT",
+        env = "MB_LOG_FORMAT",
+        default_value = "text"
+    )]
     pub(super) log_format: LogFormat,
     /// Seconds between two looks at the Secrets' files.
     #[arg(long, value_name = "SECONDS", env = "MB_SECRETS_EVERY", default_value_t = 10, value_parser = clap::value_parser!(u64).range(1..=3600))]
@@ -111,7 +140,12 @@ pub(super) enum DeadLettersCommand {
         #[command(flatten)]
         place: DeadLettersArgs,
         /// The id of one, as `list` shows it.
-        #[arg(long, value_name = "ID", conflicts_with = "all", required_unless_present = "all")]
+        #[arg(
+            long,
+            value_name = "ID",
+            conflicts_with = "all",
+            required_unless_present = "all"
+        )]
         id: Option<i64>,
         /// All that still have their body.
         #[arg(long)]
@@ -122,7 +156,12 @@ pub(super) enum DeadLettersCommand {
 #[derive(Debug, Args)]
 pub(super) struct DeadLettersArgs {
     /// The control listener of the running relay.
-    #[arg(long, value_name = "ADDR", env = "MB_CONTROL_LISTEN", default_value = "127.0.0.1:9091")]
+    #[arg(
+        long,
+        value_name = "ADDR",
+        env = "MB_CONTROL_LISTEN",
+        default_value = "127.0.0.1:9091"
+    )]
     pub(super) control: SocketAddr,
     /// The data directory, opened only when no relay runs.
     #[arg(long, value_name = "DIR", env = "MB_DATA_DIR", default_value = "data")]

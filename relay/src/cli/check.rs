@@ -46,19 +46,35 @@ pub(super) struct Finding {
 
 impl Finding {
     pub(super) fn right(what: &'static str, says: impl Into<String>) -> Self {
-        Self { what, outcome: Outcome::Right, says: says.into() }
+        Self {
+            what,
+            outcome: Outcome::Right,
+            says: says.into(),
+        }
     }
 
     pub(super) fn advice(what: &'static str, says: impl Into<String>) -> Self {
-        Self { what, outcome: Outcome::Advice, says: says.into() }
+        Self {
+            what,
+            outcome: Outcome::Advice,
+            says: says.into(),
+        }
     }
 
     pub(super) fn wrong(what: &'static str, says: impl Into<String>) -> Self {
-        Self { what, outcome: Outcome::Wrong, says: says.into() }
+        Self {
+            what,
+            outcome: Outcome::Wrong,
+            says: says.into(),
+        }
     }
 
     pub(super) fn skipped(what: &'static str) -> Self {
-        Self { what, outcome: Outcome::Skipped, says: "not checked: see above".into() }
+        Self {
+            what,
+            outcome: Outcome::Skipped,
+            says: "not checked: see above".into(),
+        }
     }
 }
 
@@ -72,7 +88,10 @@ pub(super) async fn check(arguments: CheckArgs) -> Result<ExitCode, CliError> {
             return Ok(ExitCode::from(2));
         }
     };
-    let mut findings = vec![Finding::right("manifest", format!("{} is valid", settings.bridge))];
+    let mut findings = vec![Finding::right(
+        "manifest",
+        format!("{} is valid", settings.bridge),
+    )];
     let place = SecretsPlace {
         directory: configuration.secrets,
         genesys: settings.genesys_secret.clone(),
@@ -83,8 +102,14 @@ pub(super) async fn check(arguments: CheckArgs) -> Result<ExitCode, CliError> {
         Ok(secrets) => {
             findings.push(Finding::right("Secrets", "all keys are there"));
             findings.extend(check_platforms::check(&settings, &secrets).await?);
-            let wrong = findings.iter().any(|finding| finding.outcome == Outcome::Wrong);
-            if wrong { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+            let wrong = findings
+                .iter()
+                .any(|finding| finding.outcome == Outcome::Wrong);
+            if wrong {
+                ExitCode::FAILURE
+            } else {
+                ExitCode::SUCCESS
+            }
         }
         Err(error) => {
             findings.push(Finding::wrong("Secrets", error.to_string()));
@@ -105,7 +130,10 @@ fn table(findings: &[Finding]) -> String {
     table.to_string()
 }
 
-#[expect(clippy::print_stdout, reason = "what the command was asked for goes to standard output")]
+#[expect(
+    clippy::print_stdout,
+    reason = "what the command was asked for goes to standard output"
+)]
 fn say(text: &str) {
     println!("{text}");
 }

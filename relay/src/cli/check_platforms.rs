@@ -15,9 +15,15 @@ use crate::settings::Settings;
 const RETRY_FRAGMENT: &str = "#rc=3&rp=ct,rt,5xx&rt=4000";
 
 /// Everything beyond the files.
-pub(super) async fn check(settings: &Settings, secrets: &Secrets) -> Result<Vec<Finding>, CliError> {
-    let client = http::client(concat!("messaging-bridge-relay/", env!("CARGO_PKG_VERSION")))
-        .map_err(|error| CliError::failed(&error))?;
+pub(super) async fn check(
+    settings: &Settings,
+    secrets: &Secrets,
+) -> Result<Vec<Finding>, CliError> {
+    let client = http::client(concat!(
+        "messaging-bridge-relay/",
+        env!("CARGO_PKG_VERSION")
+    ))
+    .map_err(|error| CliError::failed(&error))?;
     let genesys = GenesysClient::new(
         client.clone(),
         settings.genesys_hosts.clone(),
@@ -51,7 +57,11 @@ async fn check_genesys(settings: &Settings, genesys: &GenesysClient) -> Vec<Find
     let integrations = match genesys.open_integrations().await {
         Ok(integrations) => integrations,
         Err(error) => {
-            return vec![credentials, Finding::wrong(INTEGRATION, with_fix(&error)), Finding::skipped(WEBHOOK)];
+            return vec![
+                credentials,
+                Finding::wrong(INTEGRATION, with_fix(&error)),
+                Finding::skipped(WEBHOOK),
+            ];
         }
     };
     match find_integration(&integrations, &settings.integration_name) {
@@ -60,16 +70,30 @@ async fn check_genesys(settings: &Settings, genesys: &GenesysClient) -> Vec<Find
             Finding::right(INTEGRATION, format!("{:?} is {}", found.name, found.id)),
             judge_genesys_webhook(WEBHOOK, found, &settings.public_url),
         ],
-        Err(error) => vec![credentials, Finding::wrong(INTEGRATION, error.to_string()), Finding::skipped(WEBHOOK)],
+        Err(error) => vec![
+            credentials,
+            Finding::wrong(INTEGRATION, error.to_string()),
+            Finding::skipped(WEBHOOK),
+        ],
     }
 }
 
-fn judge_genesys_webhook(what: &'static str, found: &OpenIntegration, public_url: &PublicUrl) -> Finding {
+fn judge_genesys_webhook(
+    what: &'static str,
+    found: &OpenIntegration,
+    public_url: &PublicUrl,
+) -> Finding {
     let wanted = public_url.genesys_outbound();
     match found.webhook_url.as_deref() {
         Some(url) if url == wanted => Finding::right(what, wanted),
-        Some(url) => Finding::wrong(what, format!("is {url}; set the outbound notification webhook URL to {wanted}")),
-        None => Finding::wrong(what, format!("is not set; set the outbound notification webhook URL to {wanted}")),
+        Some(url) => Finding::wrong(
+            what,
+            format!("is {url}; set the outbound notification webhook URL to {wanted}"),
+        ),
+        None => Finding::wrong(
+            what,
+            format!("is not set; set the outbound notification webhook URL to {wanted}"),
+        ),
     }
 }
 
@@ -89,46 +113,84 @@ async fn check_twilio(settings: &Settings, twilio: &TwilioClient) -> Vec<Finding
     };
     // Restricted keys may not read the account; that they read the number proves them.
     let credentials = match twilio.account().await {
-        Ok(AccountStatus::Suspended | AccountStatus::Closed) => {
-            Finding::wrong(CREDENTIALS, "the account is suspended or closed; see the Twilio console")
-        }
+        Ok(AccountStatus::Suspended | AccountStatus::Closed) => Finding::wrong(
+            CREDENTIALS,
+            "the account is suspended or closed; see the Twilio console",
+        ),
         _ => Finding::right(CREDENTIALS, "the account answers"),
     };
     let shown = mask::phone(&settings.number);
     let Some(number) = number else {
-        let missing = format!("{shown} does not belong to this account (or not to this region); buy it, or correct spec.twilio.number");
-        return vec![credentials, Finding::wrong(NUMBER, missing), Finding::skipped(WEBHOOK)];
+        let missing = format!(
+            "{shown} does not belong to this account (or not to this region); buy it, or correct spec.twilio.number"
+        );
+        return vec![
+            credentials,
+            Finding::wrong(NUMBER, missing),
+            Finding::skipped(WEBHOOK),
+        ];
     };
     let able = if number.capabilities.sms {
         Finding::right(NUMBER, format!("{shown} can send and receive SMS"))
     } else {
-        Finding::wrong(NUMBER, format!("{shown} cannot send or receive SMS; choose a number that can"))
+        Finding::wrong(
+            NUMBER,
+            format!("{shown} cannot send or receive SMS; choose a number that can"),
+        )
     };
-    vec![credentials, able, judge_twilio_webhook(WEBHOOK, &number, &settings.public_url)]
+    vec![
+        credentials,
+        able,
+        judge_twilio_webhook(WEBHOOK, &number, &settings.public_url),
+    ]
 }
 
-fn judge_twilio_webhook(what: &'static str, number: &IncomingPhoneNumber, public_url: &PublicUrl) -> Finding {
+fn judge_twilio_webhook(
+    what: &'static str,
+    number: &IncomingPhoneNumber,
+    public_url: &PublicUrl,
+) -> Finding {
     let wanted = public_url.twilio_inbound();
     let best = format!("{wanted}{RETRY_FRAGMENT}");
-    if let Some(application) = number.sms_application_sid.as_deref().filter(|sid| !sid.is_empty()) {
+    if let Some(application) = number
+        .sms_application_sid
+        .as_deref()
+        .filter(|sid| !sid.is_empty())
+    {
         return Finding::wrong(
             what,
-            format!("the number uses application {application}, which overrides its URL; remove it and set \"A message comes in\" to {best}"),
+            format!(
+                "the number uses application {application}, which overrides its URL; remove it and set \"A message comes in\" to {best}"
+            ),
         );
     }
     let set = number.sms_url.as_deref().unwrap_or_default();
     let (url, fragment) = set.split_once('#').unwrap_or((set, ""));
     if url.is_empty() {
-        return Finding::wrong(what, format!("is not set; set \"A message comes in\" to {best}"));
+        return Finding::wrong(
+            what,
+            format!("is not set; set \"A message comes in\" to {best}"),
+        );
     }
     if url != wanted {
-        return Finding::wrong(what, format!("is {url}; set \"A message comes in\" to {best}"));
+        return Finding::wrong(
+            what,
+            format!("is {url}; set \"A message comes in\" to {best}"),
+        );
     }
-    if !number.sms_method.as_deref().unwrap_or("POST").eq_ignore_ascii_case("POST") {
+    if !number
+        .sms_method
+        .as_deref()
+        .unwrap_or("POST")
+        .eq_ignore_ascii_case("POST")
+    {
         return Finding::wrong(what, "its method is not POST; set it to HTTP POST");
     }
     if !fragment.contains("rp=") {
-        return Finding::advice(what, format!("is right; with {best} Twilio also retries slow and failed answers"));
+        return Finding::advice(
+            what,
+            format!("is right; with {best} Twilio also retries slow and failed answers"),
+        );
     }
     Finding::right(what, wanted)
 }
@@ -140,14 +202,30 @@ async fn check_public_url(public_url: &PublicUrl, client: &reqwest::Client) -> F
     let answer = match client.get(&url).send().await {
         Ok(response) => http::read_body(response, 4096).await.unwrap_or_default(),
         Err(error) => {
-            let reason = if error.is_connect() { "nobody listens there, or its certificate is not valid" } else { "no answer" };
-            return Finding::wrong(PUBLIC_URL, format!("{}: {reason}; route it to this relay's --listen address", public_url.genesys_outbound()));
+            let reason = if error.is_connect() {
+                "nobody listens there, or its certificate is not valid"
+            } else {
+                "no answer"
+            };
+            return Finding::wrong(
+                PUBLIC_URL,
+                format!(
+                    "{}: {reason}; route it to this relay's --listen address",
+                    public_url.genesys_outbound()
+                ),
+            );
         }
     };
     if answer.as_ref() == br#"{"challenge":"check"}"# {
         Finding::right(PUBLIC_URL, "a relay answers there")
     } else {
-        Finding::wrong(PUBLIC_URL, format!("{} is answered by something else; route it to this relay", public_url.genesys_outbound()))
+        Finding::wrong(
+            PUBLIC_URL,
+            format!(
+                "{} is answered by something else; route it to this relay",
+                public_url.genesys_outbound()
+            ),
+        )
     }
 }
 
@@ -163,7 +241,10 @@ fn with_fix(error: &ApiError) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test that cannot read its own input should stop there")]
+    #![expect(
+        clippy::unwrap_used,
+        reason = "a test that cannot read its own input should stop there"
+    )]
 
     use super::super::check::Outcome;
     use super::*;

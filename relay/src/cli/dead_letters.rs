@@ -40,7 +40,9 @@ pub(super) async fn run(command: DeadLettersCommand) -> Result<(), CliError> {
             let lanes = replay(&place, &ReplayRequest { id }).await?;
             match (lanes, id) {
                 (0, Some(id)) => {
-                    return Err(CliError::Failed(format!("no dead letter {id} can be appended again; see `dead-letters list`")));
+                    return Err(CliError::Failed(format!(
+                        "no dead letter {id} can be appended again; see `dead-letters list`"
+                    )));
                 }
                 (0, None) => say("there is nothing to append again"),
                 (1, _) => say("appended again, in 1 lane"),
@@ -55,7 +57,10 @@ async fn list(place: &DeadLettersArgs) -> Result<Vec<Listed>, CliError> {
     if let Some(answer) = ask(place, None).await? {
         return Ok(read::<List>(&answer)?.dead_letters);
     }
-    let letters = open(place)?.dead_letters(LIST_LIMIT).await.map_err(|error| CliError::failed(&error))?;
+    let letters = open(place)?
+        .dead_letters(LIST_LIMIT)
+        .await
+        .map_err(|error| CliError::failed(&error))?;
     let json = serde_json::to_value(letters).map_err(|error| CliError::failed(&error))?;
     serde_json::from_value(json).map_err(|error| CliError::failed(&error))
 }
@@ -65,14 +70,24 @@ async fn replay(place: &DeadLettersArgs, request: &ReplayRequest) -> Result<usiz
         return Ok(read::<ReplayAnswer>(&answer)?.lanes);
     }
     let outbox = open(place)?;
-    let lanes = outbox.replay(request.selection()).await.map_err(|error| CliError::failed(&error))?;
-    outbox.close().await.map_err(|error| CliError::failed(&error))?;
+    let lanes = outbox
+        .replay(request.selection())
+        .await
+        .map_err(|error| CliError::failed(&error))?;
+    outbox
+        .close()
+        .await
+        .map_err(|error| CliError::failed(&error))?;
     Ok(lanes.len())
 }
 
 /// Asks the running relay; `None` when nobody listens.
-async fn ask(place: &DeadLettersArgs, replay: Option<&ReplayRequest>) -> Result<Option<String>, CliError> {
-    let client = messaging_bridge_clients::http::client("messaging-bridge-relay").map_err(|error| CliError::failed(&error))?;
+async fn ask(
+    place: &DeadLettersArgs,
+    replay: Option<&ReplayRequest>,
+) -> Result<Option<String>, CliError> {
+    let client = messaging_bridge_clients::http::client("messaging-bridge-relay")
+        .map_err(|error| CliError::failed(&error))?;
     let base = format!("http://{}/dead-letters", place.control);
     let request = match replay {
         None => client.get(base),
@@ -84,8 +99,15 @@ async fn ask(place: &DeadLettersArgs, replay: Option<&ReplayRequest>) -> Result<
         Err(error) => return Err(CliError::failed(&error)),
     };
     let status = response.status();
-    let text = response.text().await.map_err(|error| CliError::failed(&error))?;
-    if status.is_success() { Ok(Some(text)) } else { Err(CliError::Failed(text)) }
+    let text = response
+        .text()
+        .await
+        .map_err(|error| CliError::failed(&error))?;
+    if status.is_success() {
+        Ok(Some(text))
+    } else {
+        Err(CliError::Failed(text))
+    }
 }
 
 fn read<T: for<'de> Deserialize<'de>>(answer: &str) -> Result<T, CliError> {
@@ -95,7 +117,10 @@ fn read<T: for<'de> Deserialize<'de>>(answer: &str) -> Result<T, CliError> {
 /// Opens the data directory of a relay that does not run.
 fn open(place: &DeadLettersArgs) -> Result<SqliteOutbox, CliError> {
     SqliteOutbox::open_existing(&place.data_dir, Arc::new(SystemClock)).map_err(|error| {
-        CliError::Usage(format!("no relay listens on {}, and its data cannot be opened: {error}", place.control))
+        CliError::Usage(format!(
+            "no relay listens on {}, and its data cannot be opened: {error}",
+            place.control
+        ))
     })
 }
 
@@ -105,7 +130,15 @@ fn table(letters: Vec<Listed>) -> String {
     }
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    table.set_header(["ID", "DIRECTION", "CUSTOMER", "REASON", "DIED", "REPLAYABLE", "WHY"]);
+    table.set_header([
+        "ID",
+        "DIRECTION",
+        "CUSTOMER",
+        "REASON",
+        "DIED",
+        "REPLAYABLE",
+        "WHY",
+    ]);
     for letter in letters {
         let replayable = if letter.replayable { "yes" } else { "no" };
         table.add_row([
@@ -121,7 +154,10 @@ fn table(letters: Vec<Listed>) -> String {
     table.to_string()
 }
 
-#[expect(clippy::print_stdout, reason = "what the command was asked for goes to standard output")]
+#[expect(
+    clippy::print_stdout,
+    reason = "what the command was asked for goes to standard output"
+)]
 fn say(text: &str) {
     println!("{text}");
 }

@@ -49,7 +49,10 @@ impl CliError {
 pub fn main() -> ExitCode {
     crate::steps::install_from_environment();
     let arguments = Arguments::parse();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => return end(&CliError::failed(&error)),
     };
@@ -60,7 +63,9 @@ pub fn main() -> ExitCode {
                 run::run(run).await.map(|()| ExitCode::SUCCESS)
             }
             Command::Check(check) => check::check(check).await,
-            Command::DeadLetters(dead_letters) => dead_letters::run(dead_letters).await.map(|()| ExitCode::SUCCESS),
+            Command::DeadLetters(dead_letters) => dead_letters::run(dead_letters)
+                .await
+                .map(|()| ExitCode::SUCCESS),
         }
     });
     match result {
@@ -69,7 +74,10 @@ pub fn main() -> ExitCode {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "the last words of a process go to its standard error")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the last words of a process go to its standard error"
+)]
 fn end(error: &CliError) -> ExitCode {
     eprintln!("error: {error}");
     error.exit_code()

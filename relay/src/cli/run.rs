@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use messaging_bridge_clients::genesys::{GenesysClient, IntegrationId};
-use messaging_bridge_clients::twilio::TwilioClient;
 use messaging_bridge_clients::http;
+use messaging_bridge_clients::twilio::TwilioClient;
 use tokio::sync::watch;
 
 use super::CliError;
@@ -59,21 +59,35 @@ struct Parts {
 /// Runs the relay until a signal ends it.
 pub(super) async fn run(arguments: RunArgs) -> Result<(), CliError> {
     if !arguments.control_listen.ip().is_loopback() {
-        return Err(CliError::Usage("--control-listen must be a loopback address, like 127.0.0.1:9091".into()));
+        return Err(CliError::Usage(
+            "--control-listen must be a loopback address, like 127.0.0.1:9091".into(),
+        ));
     }
     let source = arguments.configuration.source();
     let settings = Settings::load(&source, &arguments.configuration.base_urls())
         .map_err(|error| CliError::usage(&error))?;
     let place = secrets_place(&settings, &arguments);
-    let (secrets, loaded) = watch::channel(Arc::new(place.load().map_err(|error| CliError::usage(&error))?));
+    let (secrets, loaded) = watch::channel(Arc::new(
+        place.load().map_err(|error| CliError::usage(&error))?,
+    ));
     let listeners = Listeners::bind(&arguments).await?;
     let parts = assemble(settings, loaded, &arguments)?;
     let (dispatch, wake) = start_dispatch(&parts).await?;
     if matches!(source, Source::Bridge(_)) {
         tokio::spawn(resolver(&parts, &arguments).run());
     }
-    tokio::spawn(secrets::follow(place, Duration::from_secs(arguments.secrets_every), secrets));
-    tokio::spawn(apply_secrets(parts.secrets.clone(), parts.integration.subscribe(), parts.genesys.clone(), parts.twilio.clone(), parts.changes.clone()));
+    tokio::spawn(secrets::follow(
+        place,
+        Duration::from_secs(arguments.secrets_every),
+        secrets,
+    ));
+    tokio::spawn(apply_secrets(
+        parts.secrets.clone(),
+        parts.integration.subscribe(),
+        parts.genesys.clone(),
+        parts.twilio.clone(),
+        parts.changes.clone(),
+    ));
     tokio::spawn(purge(Arc::clone(&parts.outbox), Arc::clone(&parts.clock)));
     serve_until_signal(&parts, listeners, wake, &arguments).await?;
     stop(dispatch, parts.outbox).await
@@ -96,8 +110,13 @@ fn assemble(
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let known = integration::at_start(&settings, &arguments.data_dir);
     let identity = settings.identity(known.as_ref());
-    let outbox = SqliteOutbox::open(&arguments.data_dir, &identity, settings.max_bytes, Arc::clone(&clock))
-        .map_err(|error| CliError::usage(&error))?;
+    let outbox = SqliteOutbox::open(
+        &arguments.data_dir,
+        &identity,
+        settings.max_bytes,
+        Arc::clone(&clock),
+    )
+    .map_err(|error| CliError::usage(&error))?;
     let client = http::client(USER_AGENT).map_err(|error| CliError::failed(&error))?;
     let now = Arc::clone(&secrets.borrow());
     let genesys = GenesysClient::new(
@@ -142,9 +161,13 @@ async fn start_dispatch(parts: &Parts) -> Result<(Dispatch, Wake), CliError> {
         clock: Arc::clone(&parts.clock),
         chance: Arc::clone(&parts.chance),
     };
-    dispatch::start(Arc::new(context), parts.directions.clone(), parts.changes.subscribe())
-        .await
-        .map_err(|error| CliError::failed(&error))
+    dispatch::start(
+        Arc::new(context),
+        parts.directions.clone(),
+        parts.changes.subscribe(),
+    )
+    .await
+    .map_err(|error| CliError::failed(&error))
 }
 
 fn resolver(parts: &Parts, arguments: &RunArgs) -> Resolver {
@@ -229,7 +252,10 @@ async fn serve_until_signal(
         ready: Arc::clone(&ready),
         clock: Arc::clone(&parts.clock),
     }));
-    let changing = control::router(Arc::new(Control { outbox: Arc::clone(&parts.outbox), wake }));
+    let changing = control::router(Arc::new(Control {
+        outbox: Arc::clone(&parts.outbox),
+        wake,
+    }));
     let drain = Duration::from_secs(arguments.drain_seconds);
     let until_drained = async move {
         serve::signal().await;
@@ -238,12 +264,17 @@ async fn serve_until_signal(
         tokio::time::sleep(drain).await;
     };
     tracing::info!(bridge = parts.settings.bridge, listen = %arguments.listen, admin = %arguments.admin_listen, "ready");
-    listeners.serve(webhooks, reading, changing, until_drained).await
+    listeners
+        .serve(webhooks, reading, changing, until_drained)
+        .await
 }
 
 async fn stop(dispatch: Dispatch, outbox: Arc<dyn Outbox>) -> Result<(), CliError> {
     dispatch.stop(CALLS_PATIENCE).await;
-    outbox.close().await.map_err(|error| CliError::failed(&error))?;
+    outbox
+        .close()
+        .await
+        .map_err(|error| CliError::failed(&error))?;
     tracing::info!("stopped");
     Ok(())
 }

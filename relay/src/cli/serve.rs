@@ -41,13 +41,22 @@ impl Listeners {
         stopped: impl Future<Output = ()> + Send + 'static,
     ) -> Result<(), CliError> {
         let (stop, stopping) = watch::channel(false);
-        let servers = [(self.public, public), (self.admin, admin), (self.control, control)].map(|(listener, router)| {
+        let servers = [
+            (self.public, public),
+            (self.admin, admin),
+            (self.control, control),
+        ]
+        .map(|(listener, router)| {
             let mut stopping = stopping.clone();
             let until_stopped = async move {
                 // The sender's end is an end as well.
                 let _ = stopping.wait_for(|stop| *stop).await;
             };
-            tokio::spawn(axum::serve(listener, router).with_graceful_shutdown(until_stopped).into_future())
+            tokio::spawn(
+                axum::serve(listener, router)
+                    .with_graceful_shutdown(until_stopped)
+                    .into_future(),
+            )
         });
         stopped.await;
         stop.send_replace(true);
@@ -64,14 +73,15 @@ impl Listeners {
 }
 
 async fn bind(flag: &str, address: SocketAddr) -> Result<TcpListener, CliError> {
-    TcpListener::bind(address)
-        .await
-        .map_err(|error| CliError::Usage(format!("{flag} {address}: {error}; choose another address")))
+    TcpListener::bind(address).await.map_err(|error| {
+        CliError::Usage(format!("{flag} {address}: {error}; choose another address"))
+    })
 }
 
 /// The end of the process' work: SIGTERM, or Ctrl-C.
 pub(super) async fn signal() {
-    let mut terminate = unix_signal(SignalKind::terminate()).expect("a runtime with signals is running");
+    let mut terminate =
+        unix_signal(SignalKind::terminate()).expect("a runtime with signals is running");
     tokio::select! {
         _ = terminate.recv() => {}
         _ = tokio::signal::ctrl_c() => {}

@@ -42,7 +42,10 @@ fn cut(text: &str, limit: usize) -> usize {
 }
 
 fn last_boundary(boundaries: impl Iterator<Item = usize>, fits: usize) -> Option<usize> {
-    boundaries.take_while(|at| *at <= fits).last().filter(|at| *at > 0)
+    boundaries
+        .take_while(|at| *at <= fits)
+        .last()
+        .filter(|at| *at > 0)
 }
 
 /// The end of the longest run of whole characters that has at most `limit` units; at least one character.
@@ -73,7 +76,12 @@ mod tests {
     #[case("a grapheme too long is cut between characters", "e\u{301}\u{302}\u{303}", 2, &["e\u{301}", "\u{302}\u{303}"])]
     #[case("a surrogate pair counts two", "😀😀", 3, &["😀", "😀"])]
     #[case("blank", " \n ", 5, &[])]
-    fn cuts(#[case] case: &str, #[case] text: &str, #[case] limit: usize, #[case] expected: &[&str]) {
+    fn cuts(
+        #[case] case: &str,
+        #[case] text: &str,
+        #[case] limit: usize,
+        #[case] expected: &[&str],
+    ) {
         assert_eq!(split(text, limit), expected, "{case}");
     }
 

@@ -32,7 +32,10 @@ pub fn receipt(waiting: &WaitingReceipt, now: Timestamp) -> Option<Receipt> {
         customer: customer(&waiting.customer, false),
         time: now,
         status,
-        reason: waiting.reason.as_ref().map(|reason| (reason.code, reason.sentence.clone())),
+        reason: waiting
+            .reason
+            .as_ref()
+            .map(|reason| (reason.code, reason.sentence.clone())),
         is_final,
     })
 }
@@ -73,9 +76,15 @@ mod tests {
 
     fn waiting(level: ReceiptLevel) -> WaitingReceipt {
         WaitingReceipt {
-            receipt: ReceiptKey { genesys_id: GenesysMessageId::new("g1"), level },
+            receipt: ReceiptKey {
+                genesys_id: GenesysMessageId::new("g1"),
+                level,
+            },
             customer: CustomerId::new("+15557654321"),
-            reason: Some(ReceiptReason { code: ReasonCode::RecipientOptedOut, sentence: "Opted out.".into() }),
+            reason: Some(ReceiptReason {
+                code: ReasonCode::RecipientOptedOut,
+                sentence: "Opted out.".into(),
+            }),
             tries: 0,
             created: Timestamp::UNIX_EPOCH,
         }
@@ -92,12 +101,18 @@ mod tests {
         #[case] expected: Option<(ReceiptStatus, bool)>,
     ) {
         let built = receipt(&waiting(level), Timestamp::UNIX_EPOCH);
-        assert_eq!(built.map(|receipt| (receipt.status, receipt.is_final)), expected);
+        assert_eq!(
+            built.map(|receipt| (receipt.status, receipt.is_final)),
+            expected
+        );
     }
 
     #[test]
     fn a_short_code_goes_to_genesys_unchanged_as_opaque() {
         let customer = customer(&CustomerId::new("72345"), true);
-        assert_eq!((customer.id.as_str(), customer.id_type), ("72345", IdType::Opaque));
+        assert_eq!(
+            (customer.id.as_str(), customer.id_type),
+            ("72345", IdType::Opaque)
+        );
     }
 }

@@ -5,7 +5,7 @@
 //! its window begins, holds more than the allowance. Messages go first; while receipts wait, one call in ten is
 //! theirs.
 //!
-//! [`Bucket`] is pure; [`Budget`] is the task around it.
+//! The token bucket is pure; [`Budget`] is the task around it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -42,7 +42,13 @@ struct Bucket {
 impl Bucket {
     fn new(per_minute: u32, now: Instant) -> Self {
         let per_minute = f64::from(per_minute.max(1));
-        Self { per_minute, tokens: burst(per_minute), filled: now, paused_until: None, messages_since_receipt: 0 }
+        Self {
+            per_minute,
+            tokens: burst(per_minute),
+            filled: now,
+            paused_until: None,
+            messages_since_receipt: 0,
+        }
     }
 
     fn allow(&mut self, per_minute: u32) {
@@ -51,7 +57,10 @@ impl Bucket {
     }
 
     fn pause_until(&mut self, until: Instant) {
-        self.paused_until = Some(self.paused_until.map_or(until, |earlier| earlier.max(until)));
+        self.paused_until = Some(
+            self.paused_until
+                .map_or(until, |earlier| earlier.max(until)),
+        );
         // After a pause the platform's window is full: begin without a burst.
         self.tokens = self.tokens.min(1.0);
     }
@@ -110,9 +119,16 @@ impl Budget {
     /// Starts the budget's task, which ends with the last handle.
     pub fn start(allowance: Allowance) -> Self {
         let (requests, inbox) = mpsc::unbounded_channel();
-        tokio::spawn(run(Bucket::new(allowance.per_minute, Instant::now()), inbox));
+        tokio::spawn(run(
+            Bucket::new(allowance.per_minute, Instant::now()),
+            inbox,
+        ));
         let allowed = Arc::new(AtomicU32::new(allowance.per_minute));
-        Self { requests, allowed, fixed: allowance.fixed }
+        Self {
+            requests,
+            allowed,
+            fixed: allowance.fixed,
+        }
     }
 
     /// Waits for a place among the allowed calls.
@@ -148,7 +164,8 @@ async fn run(mut bucket: Bucket, mut inbox: mpsc::UnboundedReceiver<Request>) {
         } else {
             match bucket.take(Instant::now()) {
                 Ok(()) => {
-                    let queue = match bucket.next_class(!messages.is_empty(), !receipts.is_empty()) {
+                    let queue = match bucket.next_class(!messages.is_empty(), !receipts.is_empty())
+                    {
                         Class::Message => &mut messages,
                         Class::Receipt => &mut receipts,
                     };
@@ -199,7 +216,7 @@ mod tests {
             let start = Instant::now();
             let mut bucket = Bucket::new(per_minute, start);
             let begin = start + Duration::from_secs(idle);
-            let calls = calls_until(&mut bucket, begin, begin + Duration::from_secs(180));
+            let calls = calls_until(&mut bucket, begin, begin + Duration::from_mins(3));
             for window in calls.windows(per_minute.max(2) as usize + 1) {
                 let span = window[window.len() - 1] - window[0];
                 prop_assert!(span >= Duration::from_mins(1), "{} calls within {span:?}", window.len());
@@ -211,7 +228,7 @@ mod tests {
     fn nine_tenths_of_the_allowance_are_used_under_load() {
         let start = Instant::now();
         let mut bucket = Bucket::new(300, start);
-        let calls = calls_until(&mut bucket, start, start + Duration::from_secs(600));
+        let calls = calls_until(&mut bucket, start, start + Duration::from_mins(10));
         assert!(calls.len() >= 2700, "{}", calls.len());
     }
 
@@ -219,7 +236,13 @@ mod tests {
     fn one_call_in_ten_is_a_receipts_while_both_wait() {
         let mut bucket = Bucket::new(300, Instant::now());
         let classes: Vec<Class> = (0..30).map(|_| bucket.next_class(true, true)).collect();
-        assert_eq!(classes.iter().filter(|class| **class == Class::Receipt).count(), 3);
+        assert_eq!(
+            classes
+                .iter()
+                .filter(|class| **class == Class::Receipt)
+                .count(),
+            3
+        );
     }
 
     #[test]
@@ -231,7 +254,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_pause_holds_everybody_back() {
-        let budget = Budget::start(Allowance { per_minute: 300, fixed: false });
+        let budget = Budget::start(Allowance {
+            per_minute: 300,
+            fixed: false,
+        });
         let start = Instant::now();
         budget.pause(Duration::from_secs(7));
         budget.acquire(Class::Message).await;
@@ -240,7 +266,10 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn an_allowance_that_the_user_set_is_not_changed_by_headers() {
-        let budget = Budget::start(Allowance { per_minute: 6000, fixed: true });
+        let budget = Budget::start(Allowance {
+            per_minute: 6000,
+            fixed: true,
+        });
         budget.observed(1);
         let start = Instant::now();
         for _ in 0..100 {

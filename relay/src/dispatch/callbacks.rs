@@ -26,7 +26,11 @@ impl Callbacks {
     pub fn listen(&self, send: &SendId) -> Ear<'_> {
         let (tell, heard) = watch::channel(Rank::Pending);
         self.waiting().insert(send.clone(), tell);
-        Ear { callbacks: self, send: send.clone(), heard }
+        Ear {
+            callbacks: self,
+            send: send.clone(),
+            heard,
+        }
     }
 
     /// A callback reported this of a send.
@@ -37,7 +41,9 @@ impl Callbacks {
     }
 
     fn waiting(&self) -> std::sync::MutexGuard<'_, HashMap<SendId, watch::Sender<Rank>>> {
-        self.0.lock().expect("no code panics while it holds this lock")
+        self.0
+            .lock()
+            .expect("no code panics while it holds this lock")
     }
 }
 
@@ -67,14 +73,20 @@ mod tests {
         let mut ear = callbacks.listen(&send);
         callbacks.tell(&send, Rank::Delivered);
         callbacks.tell(&send, Rank::Accepted);
-        assert_eq!(ear.at_least(Rank::Sent, Duration::from_secs(5)).await, Rank::Delivered);
+        assert_eq!(
+            ear.at_least(Rank::Sent, Duration::from_secs(5)).await,
+            Rank::Delivered
+        );
     }
 
     #[tokio::test(start_paused = true)]
     async fn patience_ends() {
         let callbacks = Callbacks::default();
         let mut ear = callbacks.listen(&SendId::new("s1"));
-        assert_eq!(ear.at_least(Rank::Sent, Duration::from_secs(5)).await, Rank::Pending);
+        assert_eq!(
+            ear.at_least(Rank::Sent, Duration::from_secs(5)).await,
+            Rank::Pending
+        );
     }
 
     #[test]

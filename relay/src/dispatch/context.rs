@@ -77,14 +77,27 @@ impl Context {
 
     /// An ending, dated now.
     pub(super) fn dated(&self, ending: Ending) -> DeadReason {
-        let Ending { word, sentence, receipt } = ending;
-        DeadReason { word, sentence, receipt, at: self.clock.now() }
+        let Ending {
+            word,
+            sentence,
+            receipt,
+        } = ending;
+        DeadReason {
+            word,
+            sentence,
+            receipt,
+            at: self.clock.now(),
+        }
     }
 }
 
 /// How a lane is left whose row is gone: with more rows, or empty.
 pub(super) fn rest_of(more: Option<bool>) -> Rest {
-    if more.unwrap_or(false) { Rest::More } else { Rest::Empty }
+    if more.unwrap_or(false) {
+        Rest::More
+    } else {
+        Rest::Empty
+    }
 }
 
 /// How a lane is left after an error of the store: its turn comes again soon.

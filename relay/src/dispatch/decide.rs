@@ -96,7 +96,11 @@ pub fn after_failure(error: &ApiError, now: &Circumstances) -> Step {
         ErrorKind::Permanent => Step::Bury(refused(error)),
         ErrorKind::Throttled { retry_after } => match expired(now) {
             Some(ending) => Step::Bury(ending),
-            None => Step::Retry { wait: retry::throttled(*retry_after), strike: false, everybody: true },
+            None => Step::Retry {
+                wait: retry::throttled(*retry_after),
+                strike: false,
+                everybody: true,
+            },
         },
         ErrorKind::Transient => after_transient(error, now),
     }
@@ -110,14 +114,23 @@ fn after_transient(error: &ApiError, now: &Circumstances) -> Step {
     if strike && now.strikes + 1 >= MOST_STRIKES {
         return Step::Bury(Ending {
             word: "exhausted",
-            sentence: format!("Failed {MOST_STRIKES} times while other conversations got through; last: {error}"),
+            sentence: format!(
+                "Failed {MOST_STRIKES} times while other conversations got through; last: {error}"
+            ),
             receipt: Some((
                 ReceiptLevel::Failed,
-                ReceiptReason { code: ReasonCode::ServerError, sentence: "The message could not be sent.".into() },
+                ReceiptReason {
+                    code: ReasonCode::ServerError,
+                    sentence: "The message could not be sent.".into(),
+                },
             )),
         });
     }
-    Step::Retry { wait: retry::after(now.tries, now.fraction), strike, everybody: false }
+    Step::Retry {
+        wait: retry::after(now.tries, now.fraction),
+        strike,
+        everybody: false,
+    }
 }
 
 /// The ending of a message that the platform refused for itself.
@@ -127,7 +140,13 @@ fn refused(error: &ApiError) -> Ending {
     Ending {
         word: "refused",
         sentence: error.to_string(),
-        receipt: Some((ReceiptLevel::Failed, ReceiptReason { code: reason, sentence })),
+        receipt: Some((
+            ReceiptLevel::Failed,
+            ReceiptReason {
+                code: reason,
+                sentence,
+            },
+        )),
     }
 }
 
@@ -135,7 +154,10 @@ fn refused(error: &ApiError) -> Ending {
 pub fn expired(now: &Circumstances) -> Option<Ending> {
     let (life, what) = match now.direction {
         Direction::Inbound => (INBOUND_LIFE, "Genesys did not take it within 72 hours."),
-        Direction::Outbound => (OUTBOUND_LIFE.saturating_sub(LEAST_VALIDITY), "It could not be sent within 4 hours."),
+        Direction::Outbound => (
+            OUTBOUND_LIFE.saturating_sub(LEAST_VALIDITY),
+            "It could not be sent within 4 hours.",
+        ),
     };
     (now.age >= life).then(|| Ending {
         word: "expired",
@@ -172,7 +194,10 @@ pub fn unreadable(why: &impl std::fmt::Display) -> Ending {
         sentence: why.to_string(),
         receipt: Some((
             ReceiptLevel::Failed,
-            ReceiptReason { code: ReasonCode::GeneralError, sentence: "The message could not be sent.".into() },
+            ReceiptReason {
+                code: ReasonCode::GeneralError,
+                sentence: "The message could not be sent.".into(),
+            },
         )),
     }
 }
@@ -206,18 +231,32 @@ mod tests {
     };
 
     fn retry(seconds: u64, strike: bool, everybody: bool) -> Step {
-        Step::Retry { wait: Duration::from_secs(seconds), strike, everybody }
+        Step::Retry {
+            wait: Duration::from_secs(seconds),
+            strike,
+            everybody,
+        }
     }
 
     #[rstest]
-    #[case("transient, alone", ErrorKind::Transient, FRESH, retry(1, false, false))]
+    #[case(
+        "transient, alone",
+        ErrorKind::Transient,
+        FRESH,
+        retry(1, false, false)
+    )]
     #[case("transient, others got through", ErrorKind::Transient,
         Circumstances { others_got_through: true, tries: 3, ..FRESH }, retry(10, true, false))]
     #[case("throttled without a time", ErrorKind::Throttled { retry_after: None }, FRESH, retry(10, false, true))]
     #[case("throttled never counts", ErrorKind::Throttled { retry_after: Some(Duration::from_secs(30)) },
         Circumstances { others_got_through: true, strikes: 9, ..FRESH }, retry(30, false, true))]
     #[case("ambiguous", ErrorKind::Ambiguous, FRESH, Step::Settle)]
-    #[case("blocked", ErrorKind::Blocked(BlockedCause::Credentials), FRESH, Step::Block(BlockedCause::Credentials))]
+    #[case(
+        "blocked",
+        ErrorKind::Blocked(BlockedCause::Credentials),
+        FRESH,
+        Step::Block(BlockedCause::Credentials)
+    )]
     fn each_kind_has_its_step(
         #[case] case: &str,
         #[case] kind: ErrorKind,
@@ -229,13 +268,24 @@ mod tests {
 
     fn word(step: Step) -> Option<(&'static str, ReasonCode)> {
         match step {
-            Step::Bury(Ending { word, receipt: Some((_, reason)), .. }) => Some((word, reason.code)),
+            Step::Bury(Ending {
+                word,
+                receipt: Some((_, reason)),
+                ..
+            }) => Some((word, reason.code)),
             _ => None,
         }
     }
 
     #[rstest]
-    #[case("permanent", ErrorKind::Permanent, Some("21610"), FRESH, "refused", ReasonCode::RecipientOptedOut)]
+    #[case(
+        "permanent",
+        ErrorKind::Permanent,
+        Some("21610"),
+        FRESH,
+        "refused",
+        ReasonCode::RecipientOptedOut
+    )]
     #[case("the tenth strike", ErrorKind::Transient, None,
         Circumstances { others_got_through: true, strikes: 9, ..FRESH }, "exhausted", ReasonCode::ServerError)]
     #[case("too old", ErrorKind::Transient, None,
@@ -250,20 +300,48 @@ mod tests {
         #[case] expected: &str,
         #[case] reason: ReasonCode,
     ) {
-        assert_eq!(word(after_failure(&error(kind, code), &now)), Some((expected, reason)), "{case}");
+        assert_eq!(
+            word(after_failure(&error(kind, code), &now)),
+            Some((expected, reason)),
+            "{case}"
+        );
     }
 
     #[test]
     fn an_outage_alone_never_ends_a_message_before_its_age_does() {
-        let now = Circumstances { tries: 10_000, ..FRESH };
-        assert_eq!(after_failure(&error(ErrorKind::Transient, None), &now), retry(300, false, false));
+        let now = Circumstances {
+            tries: 10_000,
+            ..FRESH
+        };
+        assert_eq!(
+            after_failure(&error(ErrorKind::Transient, None), &now),
+            retry(300, false, false)
+        );
     }
 
     #[test]
     fn refused_again_after_another_got_through_is_permanent() {
-        let now = Circumstances { refusal: Refusal::Permanent, ..FRESH };
-        let step = after_failure(&error(ErrorKind::Blocked(BlockedCause::SenderRejected), Some("21212")), &now);
-        assert!(matches!(step, Step::Bury(Ending { word: "refused", .. })), "{step:?}");
+        let now = Circumstances {
+            refusal: Refusal::Permanent,
+            ..FRESH
+        };
+        let step = after_failure(
+            &error(
+                ErrorKind::Blocked(BlockedCause::SenderRejected),
+                Some("21212"),
+            ),
+            &now,
+        );
+        assert!(
+            matches!(
+                step,
+                Step::Bury(Ending {
+                    word: "refused",
+                    ..
+                })
+            ),
+            "{step:?}"
+        );
     }
 
     #[test]

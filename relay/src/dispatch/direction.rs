@@ -113,10 +113,14 @@ impl<W: Worker> DirectionLoop<W> {
             && running.held_until.is_none_or(|until| until <= now)
             && self.traffic.gate(|gate| gate.lets_through(now))
         {
-            let Some(lane) = running.lanes.start(now) else { return };
+            let Some(lane) = running.lanes.start(now) else {
+                return;
+            };
             self.traffic.gate(super::gate::Gate::started);
             let worker = Arc::clone(&self.worker).run(lane.clone());
-            running.started.insert(running.workers.spawn(worker).id(), lane);
+            running
+                .started
+                .insert(running.workers.spawn(worker).id(), lane);
         }
     }
 
@@ -162,7 +166,9 @@ impl Running {
                 (error.id(), Rest::Until(Instant::now() + AFTER_PANIC).into())
             }
         };
-        let Some(lane) = self.started.remove(&id) else { return };
+        let Some(lane) = self.started.remove(&id) else {
+            return;
+        };
         self.lanes.finished(lane, run.rest);
         if let Some(hold) = run.hold {
             let until = Instant::now() + hold;
@@ -190,16 +196,22 @@ mod tests {
     use messaging_bridge_clients::BlockedCause;
 
     fn lane(number: usize) -> LaneKey {
-        LaneKey::new(Direction::Inbound, &CustomerId::new(format!("+1555000{number:04}")))
+        LaneKey::new(
+            Direction::Inbound,
+            &CustomerId::new(format!("+1555000{number:04}")),
+        )
     }
 
     /// Takes a second for each try, and answers what the test prepared.
     struct Scripted {
         traffic: Arc<Traffic>,
-        answers: Box<dyn Fn(&LaneKey, usize) -> Answer + Send + Sync>,
+        answers: Answers,
         tries: Mutex<Vec<(LaneKey, Instant)>>,
         at_once: Mutex<(usize, usize)>,
     }
+
+    /// By lane, and by how many tries there were in all.
+    type Answers = Box<dyn Fn(&LaneKey, usize) -> Answer + Send + Sync>;
 
     #[derive(Clone, Copy)]
     enum Answer {
@@ -212,24 +224,37 @@ mod tests {
     impl Worker for Scripted {
         async fn run(self: Arc<Self>, lane: LaneKey) -> Run {
             let number = {
-                let mut tries = self.tries.lock().expect("no test panics while it holds this lock");
+                let mut tries = self
+                    .tries
+                    .lock()
+                    .expect("no test panics while it holds this lock");
                 tries.push((lane.clone(), Instant::now()));
-                let mut at_once = self.at_once.lock().expect("no test panics while it holds this lock");
+                let mut at_once = self
+                    .at_once
+                    .lock()
+                    .expect("no test panics while it holds this lock");
                 at_once.0 += 1;
                 at_once.1 = at_once.1.max(at_once.0);
                 tries.len()
             };
             tokio::time::sleep(Duration::from_secs(1)).await;
-            self.at_once.lock().expect("no test panics while it holds this lock").0 -= 1;
+            self.at_once
+                .lock()
+                .expect("no test panics while it holds this lock")
+                .0 -= 1;
             match (self.answers)(&lane, number) {
                 Answer::Done => {
                     self.traffic.succeeded(&lane);
                     Rest::Empty.into()
                 }
-                Answer::Hold(hold) => Run { rest: Rest::More, hold: Some(hold) },
+                Answer::Hold(hold) => Run {
+                    rest: Rest::More,
+                    hold: Some(hold),
+                },
                 Answer::Block => {
                     let cause = Cause::Platform(BlockedCause::Credentials);
-                    self.traffic.refused(&lane, cause, Instant::now(), Timestamp::UNIX_EPOCH);
+                    self.traffic
+                        .refused(&lane, cause, Instant::now(), Timestamp::UNIX_EPOCH);
                     Rest::More.into()
                 }
                 Answer::Panic => panic!("planted"),
@@ -249,7 +274,10 @@ mod tests {
     }
 
     impl Rig {
-        fn start(lanes: usize, answers: impl Fn(&LaneKey, usize) -> Answer + Send + Sync + 'static) -> Self {
+        fn start(
+            lanes: usize,
+            answers: impl Fn(&LaneKey, usize) -> Answer + Send + Sync + 'static,
+        ) -> Self {
             let traffic = Arc::new(Traffic::default());
             let worker = Arc::new(Scripted {
                 traffic: Arc::clone(&traffic),
@@ -258,21 +286,46 @@ mod tests {
                 at_once: Mutex::default(),
             });
             let (wakes, inbox) = mpsc::unbounded_channel();
-            let (changes, changed) = watch::channel(0);
-            let (stop, stopped) = watch::channel(false);
-            let direction =
-                DirectionLoop { worker: Arc::clone(&worker), traffic, at_once: 3, wakes: inbox, changes: changed, stop: stopped };
+            let (changes, news) = watch::channel(0);
+            let (stop, ending) = watch::channel(false);
+            let direction = DirectionLoop {
+                worker: Arc::clone(&worker),
+                traffic,
+                at_once: 3,
+                wakes: inbox,
+                changes: news,
+                stop: ending,
+            };
             for number in 0..lanes {
-                wakes.send(lane(number)).expect("the loop's end of the channel is open");
+                wakes
+                    .send(lane(number))
+                    .expect("the loop's end of the channel is open");
             }
             let began = Instant::now();
-            Self { worker, changes, stop, running: tokio::spawn(direction.run(Vec::new())), began, _wakes: wakes }
+            Self {
+                worker,
+                changes,
+                stop,
+                running: tokio::spawn(direction.run(Vec::new())),
+                began,
+                _wakes: wakes,
+            }
         }
 
         async fn after(&self, seconds: u64) -> Vec<(LaneKey, u64)> {
-            tokio::time::sleep_until(self.began + Duration::from_secs(seconds) + Duration::from_millis(500)).await;
-            let tries = self.worker.tries.lock().expect("no test panics while it holds this lock");
-            tries.iter().map(|(lane, at)| (lane.clone(), at.duration_since(self.began).as_secs())).collect()
+            tokio::time::sleep_until(
+                self.began + Duration::from_secs(seconds) + Duration::from_millis(500),
+            )
+            .await;
+            let tries = self
+                .worker
+                .tries
+                .lock()
+                .expect("no test panics while it holds this lock");
+            tries
+                .iter()
+                .map(|(lane, at)| (lane.clone(), at.duration_since(self.began).as_secs()))
+                .collect()
         }
     }
 
@@ -287,23 +340,41 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn while_blocked_another_lane_is_probed_each_minute_and_the_first_success_resumes() {
-        let rig = Rig::start(5, |_, number| if number <= 5 { Answer::Block } else { Answer::Done });
+        let rig = Rig::start(5, |_, number| {
+            if number <= 5 {
+                Answer::Block
+            } else {
+                Answer::Done
+            }
+        });
         let tries = rig.after(400).await;
         assert!(tries[..3].iter().all(|(_, at)| *at == 0), "{tries:?}");
         let probes: Vec<&(LaneKey, u64)> = tries[3..6].iter().collect();
         for (number, (_, at)) in probes.iter().enumerate() {
             let minute = (number as u64 + 1) * PROBE_EVERY.as_secs();
-            assert!((minute..minute + 10).contains(at), "probe {number} at {at} s: {tries:?}");
+            assert!(
+                (minute..minute + 10).contains(at),
+                "probe {number} at {at} s: {tries:?}"
+            );
         }
         assert_ne!(probes[0].0, probes[1].0, "another lane each time");
         let rest: Vec<u64> = tries[6..].iter().map(|(_, at)| at - probes[2].1).collect();
-        assert!(rest.iter().all(|after| *after <= 3), "the others follow the success at once: {tries:?}");
+        assert!(
+            rest.iter().all(|after| *after <= 3),
+            "the others follow the success at once: {tries:?}"
+        );
         assert_eq!(tries.len(), 5 + 5, "five refusals and then every lane once");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_changed_secret_resumes_at_once() {
-        let rig = Rig::start(3, |_, number| if number <= 3 { Answer::Block } else { Answer::Done });
+        let rig = Rig::start(3, |_, number| {
+            if number <= 3 {
+                Answer::Block
+            } else {
+                Answer::Done
+            }
+        });
         assert_eq!(rig.after(20).await.len(), 3);
         rig.changes.send_modify(|count| *count += 1);
         assert_eq!(rig.after(22).await.len(), 6);
@@ -311,14 +382,26 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_platform_that_asks_for_patience_holds_every_lane_back() {
-        let rig = Rig::start(4, |_, number| if number == 1 { Answer::Hold(Duration::from_secs(30)) } else { Answer::Done });
+        let rig = Rig::start(4, |_, number| {
+            if number == 1 {
+                Answer::Hold(Duration::from_secs(30))
+            } else {
+                Answer::Done
+            }
+        });
         let started: Vec<u64> = rig.after(60).await.into_iter().map(|(_, at)| at).collect();
         assert_eq!(started, [0, 0, 0, 31, 31]);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_worker_that_panics_costs_its_lane_a_minute_and_the_others_nothing() {
-        let rig = Rig::start(2, |_, number| if number == 1 { Answer::Panic } else { Answer::Done });
+        let rig = Rig::start(2, |_, number| {
+            if number == 1 {
+                Answer::Panic
+            } else {
+                Answer::Done
+            }
+        });
         let tries = rig.after(100).await;
         let started: Vec<u64> = tries.iter().map(|(_, at)| *at).collect();
         assert_eq!(started, [0, 0, 61]);
@@ -332,6 +415,9 @@ mod tests {
         rig.stop.send_replace(true);
         rig.running.await.expect("the loop ends by itself");
         assert_eq!(rig.began.elapsed().as_secs(), 1);
-        assert_eq!(rig.worker.tries.lock().expect("no worker panicked").len(), 3);
+        assert_eq!(
+            rig.worker.tries.lock().expect("no worker panicked").len(),
+            3
+        );
     }
 }

@@ -90,7 +90,10 @@ impl Gate {
 
     /// When the next probe may start.
     pub fn next_probe(&self) -> Option<Instant> {
-        self.blocked.as_ref().filter(|_| !self.probing).map(|(_, at)| *at)
+        self.blocked
+            .as_ref()
+            .filter(|_| !self.probing)
+            .map(|(_, at)| *at)
     }
 
     /// A head of this lane got through.
@@ -104,7 +107,9 @@ impl Gate {
 
     /// A head ended without saying anything about the gate.
     pub fn undecided(&mut self, now: Instant) {
-        if std::mem::take(&mut self.probing) && let Some((_, probe_at)) = &mut self.blocked {
+        if std::mem::take(&mut self.probing)
+            && let Some((_, probe_at)) = &mut self.blocked
+        {
             *probe_at = now + PROBE_EVERY;
         }
     }
@@ -146,7 +151,10 @@ mod tests {
     const CAUSE: Cause = Cause::Platform(BlockedCause::Credentials);
 
     fn lane(number: u8) -> LaneKey {
-        LaneKey::new(Direction::Outbound, &CustomerId::new(format!("+1555000{number:04}")))
+        LaneKey::new(
+            Direction::Outbound,
+            &CustomerId::new(format!("+1555000{number:04}")),
+        )
     }
 
     fn blocked_at(now: Instant) -> Gate {
@@ -163,9 +171,15 @@ mod tests {
         assert!(!gate.lets_through(now + PROBE_EVERY - Duration::from_secs(1)));
         assert!(gate.lets_through(now + PROBE_EVERY));
         gate.started();
-        assert!(!gate.lets_through(now + PROBE_EVERY), "a second probe beside the first");
+        assert!(
+            !gate.lets_through(now + PROBE_EVERY),
+            "a second probe beside the first"
+        );
         gate.undecided(now + PROBE_EVERY);
-        assert!(!gate.lets_through(now + PROBE_EVERY), "right after a probe that decided nothing");
+        assert!(
+            !gate.lets_through(now + PROBE_EVERY),
+            "right after a probe that decided nothing"
+        );
         assert!(gate.lets_through(now + 2 * PROBE_EVERY));
     }
 
@@ -199,7 +213,15 @@ mod tests {
     fn the_time_since_when_it_is_blocked_does_not_move_with_each_probe() {
         let now = Instant::now();
         let mut gate = blocked_at(now);
-        gate.refused(&lane(2), CAUSE, now + PROBE_EVERY, Timestamp::UNIX_EPOCH + PROBE_EVERY);
-        assert_eq!(gate.blocked().map(|blocked| blocked.since), Some(Timestamp::UNIX_EPOCH));
+        gate.refused(
+            &lane(2),
+            CAUSE,
+            now + PROBE_EVERY,
+            Timestamp::UNIX_EPOCH + PROBE_EVERY,
+        );
+        assert_eq!(
+            gate.blocked().map(|blocked| blocked.since),
+            Some(Timestamp::UNIX_EPOCH)
+        );
     }
 }

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use messaging_bridge_clients::genesys::IntegrationId;
 use messaging_bridge_clients::ApiError;
+use messaging_bridge_clients::genesys::IntegrationId;
 use tokio::time::Instant;
 
 use super::budget::Class;
@@ -44,8 +44,14 @@ impl Worker for InboundWorker {
         };
         match Message::from_stored(&head.payload) {
             Ok(Message::InboundText(text)) => self.deliver(&lane, &head, text, &integration).await,
-            Ok(Message::OutboundText(_)) => self.bury(&lane, &head, decide::unreadable(&"it goes the other way")).await.into(),
-            Err(error) => self.bury(&lane, &head, decide::unreadable(&error)).await.into(),
+            Ok(Message::OutboundText(_)) => self
+                .bury(&lane, &head, decide::unreadable(&"it goes the other way"))
+                .await
+                .into(),
+            Err(error) => self
+                .bury(&lane, &head, decide::unreadable(&error))
+                .await
+                .into(),
         }
     }
 
@@ -54,7 +60,13 @@ impl Worker for InboundWorker {
 }
 
 impl InboundWorker {
-    async fn deliver(&self, lane: &LaneKey, head: &Head, text: InboundText, integration: &IntegrationId) -> Run {
+    async fn deliver(
+        &self,
+        lane: &LaneKey,
+        head: &Head,
+        text: InboundText,
+        integration: &IntegrationId,
+    ) -> Run {
         let context = &self.context;
         let message = to_genesys::inbound_text(text, head.time);
         context.budget.acquire(Class::Message).await;
@@ -64,12 +76,16 @@ impl InboundWorker {
         if let Some(limit) = context.genesys.rate_limit() {
             context.budget.observed(limit.allowed);
         }
-        context.vitals.delivered(Direction::Inbound, began.elapsed(), result.as_ref().err());
+        context
+            .vitals
+            .delivered(Direction::Inbound, began.elapsed(), result.as_ref().err());
         match result {
             Ok(()) => {
                 self.traffic.succeeded(lane);
                 let more = context.insist(|| context.outbox.complete(head.seq)).await;
-                context.vitals.ended(Direction::Inbound, "delivered", context.age(head.accepted));
+                context
+                    .vitals
+                    .ended(Direction::Inbound, "delivered", context.age(head.accepted));
                 tracing::info!(
                     sid = message.message_id,
                     %lane,
@@ -85,27 +101,45 @@ impl InboundWorker {
 
     async fn failed(&self, lane: &LaneKey, head: &Head, error: &ApiError) -> Run {
         let age = self.context.age(head.accepted);
-        let mut now = self.traffic.failed(lane, Circumstances::of(head, Direction::Inbound, age));
+        let mut now = self
+            .traffic
+            .failed(lane, Circumstances::of(head, Direction::Inbound, age));
         now.fraction = self.context.chance.fraction();
         tracing::warn!(%error, %lane, kind = error.kind.as_str(), tries = head.tries + 1, "Genesys did not take a message");
         match decide::after_failure(error, &now) {
             Step::Block(cause) => self.block(lane, Cause::Platform(cause)).into(),
             Step::Bury(ending) => self.bury(lane, head, ending).await.into(),
-            Step::Retry { wait, strike, everybody } => {
+            Step::Retry {
+                wait,
+                strike,
+                everybody,
+            } => {
                 if everybody {
                     self.context.budget.pause(wait);
                 }
                 self.retry(lane, head, wait, strike).await
             }
             // A repeat towards Genesys is safe: it carries the same id.
-            Step::Settle => self.retry(lane, head, retry::after(head.tries, now.fraction), now.others_got_through).await,
+            Step::Settle => {
+                self.retry(
+                    lane,
+                    head,
+                    retry::after(head.tries, now.fraction),
+                    now.others_got_through,
+                )
+                .await
+            }
         }
     }
 
     async fn retry(&self, lane: &LaneKey, head: &Head, wait: Duration, strike: bool) -> Run {
         self.traffic.gate(|gate| gate.undecided(Instant::now()));
         self.context.vitals.retried(Direction::Inbound);
-        let deferral = Deferral { until: self.context.clock.now() + wait, tried: true, strike };
+        let deferral = Deferral {
+            until: self.context.clock.now() + wait,
+            tried: true,
+            strike,
+        };
         if let Err(error) = self.context.outbox.defer(head.seq, deferral).await {
             tracing::warn!(%error, %lane, "a retry time could not be stored");
         }
@@ -113,16 +147,29 @@ impl InboundWorker {
     }
 
     fn block(&self, lane: &LaneKey, cause: Cause) -> Rest {
-        self.traffic.refused(lane, cause, Instant::now(), self.context.clock.now());
-        tracing::error!(cause = cause.as_str(), fix = cause.fix(), "delivery to Genesys is blocked");
+        self.traffic
+            .refused(lane, cause, Instant::now(), self.context.clock.now());
+        tracing::error!(
+            cause = cause.as_str(),
+            fix = cause.fix(),
+            "delivery to Genesys is blocked"
+        );
         Rest::More
     }
 
     async fn bury(&self, lane: &LaneKey, head: &Head, ending: Ending) -> Rest {
         self.traffic.ended(lane, Instant::now());
         tracing::error!(%lane, reason = ending.word, why = ending.sentence, "a message to Genesys became a dead letter");
-        self.context.vitals.ended(Direction::Inbound, ending.word, self.context.age(head.accepted));
+        self.context.vitals.ended(
+            Direction::Inbound,
+            ending.word,
+            self.context.age(head.accepted),
+        );
         let reason = self.context.dated(ending);
-        rest_of(self.context.insist(|| self.context.outbox.dead_letter(head.seq, reason.clone())).await)
+        rest_of(
+            self.context
+                .insist(|| self.context.outbox.dead_letter(head.seq, reason.clone()))
+                .await,
+        )
     }
 }

@@ -58,13 +58,17 @@ impl Lanes {
     pub fn start(&mut self, now: Instant) -> Option<LaneKey> {
         self.ripen(now);
         let lane = self.ready.pop_front()?;
-        self.states.insert(lane.clone(), State::Running { woken: false });
+        self.states
+            .insert(lane.clone(), State::Running { woken: false });
         Some(lane)
     }
 
     /// A worker left this lane.
     pub fn finished(&mut self, lane: LaneKey, rest: Rest) {
-        let woken = matches!(self.states.remove(&lane), Some(State::Running { woken: true }));
+        let woken = matches!(
+            self.states.remove(&lane),
+            Some(State::Running { woken: true })
+        );
         match rest {
             Rest::Empty if !woken => {}
             Rest::Empty | Rest::More => self.make_ready(lane),
@@ -126,7 +130,10 @@ mod tests {
     use std::time::Duration;
 
     fn lane(number: u8) -> LaneKey {
-        LaneKey::new(Direction::Inbound, &CustomerId::new(format!("+1555000{number:04}")))
+        LaneKey::new(
+            Direction::Inbound,
+            &CustomerId::new(format!("+1555000{number:04}")),
+        )
     }
 
     #[test]

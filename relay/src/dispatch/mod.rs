@@ -3,7 +3,7 @@
 //! Guarantees: strict order in a lane, parallel across lanes; a stuck customer delays nobody else; a refusal that says
 //! nothing about the message pauses the direction and loses nothing; each message ends in one recorded outcome.
 //!
-//! [`lanes`], [`gate`], [`retry`] and [`decide`] are pure; [`direction`], [`inbound`], [`outbound`], [`settle`] and
+//! [`lanes`], [`gate`], [`retry`] and [`decide`] are pure; [`direction`], [`inbound`], [`outbound`], `settle` and
 //! [`receipts`] do what they decide.
 
 pub mod budget;
@@ -111,7 +111,10 @@ pub async fn start(
     let bell = Arc::clone(&context.bell);
     let traffic = Arc::clone(&directions.inbound);
     let inbound_loop = DirectionLoop {
-        worker: Arc::new(InboundWorker { context: Arc::clone(&context), traffic: Arc::clone(&traffic) }),
+        worker: Arc::new(InboundWorker {
+            context: Arc::clone(&context),
+            traffic: Arc::clone(&traffic),
+        }),
         traffic,
         at_once: INBOUND_AT_ONCE,
         wakes: inbound_wakes,
@@ -120,20 +123,39 @@ pub async fn start(
     };
     let traffic = Arc::clone(&directions.outbound);
     let outbound_loop = DirectionLoop {
-        worker: Arc::new(OutboundWorker { context: Arc::clone(&context), traffic: Arc::clone(&traffic) }),
+        worker: Arc::new(OutboundWorker {
+            context: Arc::clone(&context),
+            traffic: Arc::clone(&traffic),
+        }),
         traffic,
         at_once: OUTBOUND_AT_ONCE,
         wakes: outbound_wakes,
         changes,
         stop: stopped.clone(),
     };
-    let receipts = ReceiptLoop { context, stop: stopped };
-    let loops =
-        vec![spawn(inbound_loop, inbound_lanes), spawn(outbound_loop, outbound_lanes), tokio::spawn(receipts.run())];
-    Ok((Dispatch { stop, loops }, Wake { inbound, outbound, receipts: bell }))
+    let receipts = ReceiptLoop {
+        context,
+        stop: stopped,
+    };
+    let loops = vec![
+        spawn(inbound_loop, inbound_lanes),
+        spawn(outbound_loop, outbound_lanes),
+        tokio::spawn(receipts.run()),
+    ];
+    Ok((
+        Dispatch { stop, loops },
+        Wake {
+            inbound,
+            outbound,
+            receipts: bell,
+        },
+    ))
 }
 
-fn spawn<W: Worker>(direction: DirectionLoop<W>, waiting: Vec<(WaitingLane, Duration)>) -> JoinHandle<()> {
+fn spawn<W: Worker>(
+    direction: DirectionLoop<W>,
+    waiting: Vec<(WaitingLane, Duration)>,
+) -> JoinHandle<()> {
     tokio::spawn(direction.run(waiting))
 }
 
@@ -148,7 +170,9 @@ impl Dispatch {
             }
         };
         if tokio::time::timeout(patience, finished).await.is_err() {
-            tracing::warn!("calls were still under way at the end; their messages are settled at the next start");
+            tracing::warn!(
+                "calls were still under way at the end; their messages are settled at the next start"
+            );
         }
     }
 }

@@ -1,11 +1,12 @@
 //! From Genesys to the customer: one try of one part of a lane's head.
 //!
 //! At most once: an attempt mark is committed before each POST, every definite answer clears it, and what stays
-//! marked (a lost answer, a crash) is settled by [`super::settle`] and never blindly sent again.
+//! marked (a lost answer, a crash) is settled by `settle` and never blindly sent again.
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use messaging_bridge_clients::ApiError;
 use messaging_bridge_clients::twilio::{MessageSid, NewMessage};
 use tokio::time::Instant;
@@ -61,16 +62,36 @@ impl Worker for OutboundWorker {
         let text = match Message::from_stored(&head.payload) {
             Ok(Message::OutboundText(text)) => text,
             Ok(Message::InboundText(_)) => {
-                return self.bury(&lane, &head, decide::unreadable(&"it goes the other way")).await.into();
+                return self
+                    .bury(&lane, &head, decide::unreadable(&"it goes the other way"))
+                    .await
+                    .into();
             }
-            Err(error) => return self.bury(&lane, &head, decide::unreadable(&error)).await.into(),
+            Err(error) => {
+                return self
+                    .bury(&lane, &head, decide::unreadable(&error))
+                    .await
+                    .into();
+            }
         };
         let bodies = split(&text.text, LONGEST_BODY);
         let Some(body) = bodies.get(head.next_part as usize) else {
-            return rest_of(self.context.insist(|| self.context.outbox.complete(head.seq)).await).into();
+            return rest_of(
+                self.context
+                    .insist(|| self.context.outbox.complete(head.seq))
+                    .await,
+            )
+            .into();
         };
         let parts = u32::try_from(bodies.len()).unwrap_or(u32::MAX);
-        let work = Work { lane: &lane, head: &head, text: &text, part: head.next_part, parts, body };
+        let work = Work {
+            lane: &lane,
+            head: &head,
+            text: &text,
+            part: head.next_part,
+            parts,
+            body,
+        };
         match head.mark.clone() {
             Some((send, marked)) => self.settle(&work, Doubt { send, marked }).await,
             None => self.send(&work).await,
@@ -89,13 +110,22 @@ impl Worker for OutboundWorker {
             refusal: super::gate::Refusal::Blocks,
             fraction: 0.0,
         };
-        let Some(expired) = decide::expired(&too_old) else { return };
+        let Some(expired) = decide::expired(&too_old) else {
+            return;
+        };
         let unresolved = decide::unresolved("it could not be looked up while it was worth sending");
         let (expired, unresolved) = (context.dated(expired), context.dated(unresolved));
-        match context.outbox.expire_outbound(before, expired, unresolved).await {
+        match context
+            .outbox
+            .expire_outbound(before, expired, unresolved)
+            .await
+        {
             Ok(0) => {}
             Ok(ended) => {
-                tracing::error!(messages = ended, "messages waited too long while Twilio was not usable");
+                tracing::error!(
+                    messages = ended,
+                    "messages waited too long while Twilio was not usable"
+                );
                 context.bell.notify_one();
             }
             Err(error) => tracing::warn!(%error, "could not look for messages that are too old"),
@@ -104,21 +134,28 @@ impl Worker for OutboundWorker {
 }
 
 impl OutboundWorker {
-    async fn send(&self, work: &Work<'_>) -> Run {
-        let context = &self.context;
+    /// Why a part is not sent any more, if so.
+    fn too_late(&self, work: &Work<'_>) -> Option<Ending> {
         if work.head.part_failed {
-            let ending = Ending {
+            let (part, parts) = (work.part + 1, work.parts);
+            return Some(Ending {
                 word: "part-failed",
-                sentence: format!("An earlier part failed, so part {} of {} was not sent.", work.part + 1, work.parts),
+                sentence: format!(
+                    "An earlier part failed, so part {part} of {parts} was not sent."
+                ),
                 receipt: None,
-            };
+            });
+        }
+        let age = self.context.age(work.head.accepted);
+        decide::expired(&Circumstances::of(work.head, Direction::Outbound, age))
+    }
+
+    /// Marks the part, and posts it.
+    async fn send(&self, work: &Work<'_>) -> Run {
+        if let Some(ending) = self.too_late(work) {
             return self.bury(work.lane, work.head, ending).await.into();
         }
-        let age = context.age(work.head.accepted);
-        let circumstances = Circumstances::of(work.head, Direction::Outbound, age);
-        if let Some(ending) = decide::expired(&circumstances) {
-            return self.bury(work.lane, work.head, ending).await.into();
-        }
+        let context = &self.context;
         let send = context.chance.send_id();
         let marked = context.clock.now();
         let attempt = Mark {
@@ -135,6 +172,12 @@ impl OutboundWorker {
             Ok(false) => return Rest::More.into(),
             Err(error) => return rest_after_store_error(&error).into(),
         }
+        self.post(work, send, marked).await
+    }
+
+    async fn post(&self, work: &Work<'_>, send: SendId, marked: Timestamp) -> Run {
+        let context = &self.context;
+        let age = context.age(work.head.accepted);
         let message = NewMessage {
             to: work.text.customer.expose().to_owned(),
             from: work.head.sender.clone(),
@@ -147,11 +190,14 @@ impl OutboundWorker {
         fail::fail_point!("send");
         let result = context.twilio.send_message(&message).await;
         fail::fail_point!("answer");
-        context.vitals.delivered(Direction::Outbound, began.elapsed(), result.as_ref().err());
+        context
+            .vitals
+            .delivered(Direction::Outbound, began.elapsed(), result.as_ref().err());
         match result {
             Ok(taken) => {
                 let run = self.sent(work, &send, taken.sid).await;
-                if !work.is_last() && ear.at_least(Rank::Sent, BETWEEN_PARTS).await == Rank::Failed {
+                if !work.is_last() && ear.at_least(Rank::Sent, BETWEEN_PARTS).await == Rank::Failed
+                {
                     tracing::warn!(lane = %work.lane, part = work.part + 1, "a part failed; the rest is not sent");
                 }
                 run
@@ -175,24 +221,46 @@ impl OutboundWorker {
             age_ms = u64::try_from(context.age(work.head.accepted).as_millis()).unwrap_or(u64::MAX),
             "taken by Twilio"
         );
-        let taken = PartSent { seq: work.head.seq, send: send.clone(), sid, last: work.is_last() };
-        let more = context.insist(|| context.outbox.part_sent(taken.clone())).await;
+        let taken = PartSent {
+            seq: work.head.seq,
+            send: send.clone(),
+            sid,
+            last: work.is_last(),
+        };
+        let more = context
+            .insist(|| context.outbox.part_sent(taken.clone()))
+            .await;
         if work.is_last() {
-            context.vitals.ended(Direction::Outbound, "delivered", context.age(work.head.accepted));
+            context.vitals.ended(
+                Direction::Outbound,
+                "delivered",
+                context.age(work.head.accepted),
+            );
         }
         rest_of(more).into()
     }
 
-    async fn failed(&self, work: &Work<'_>, send: SendId, marked: jiff::Timestamp, error: &ApiError) -> Run {
+    async fn failed(
+        &self,
+        work: &Work<'_>,
+        send: SendId,
+        marked: Timestamp,
+        error: &ApiError,
+    ) -> Run {
         let context = &self.context;
         let age = context.age(work.head.accepted);
-        let mut now = self.traffic.failed(work.lane, Circumstances::of(work.head, Direction::Outbound, age));
+        let mut now = self.traffic.failed(
+            work.lane,
+            Circumstances::of(work.head, Direction::Outbound, age),
+        );
         now.fraction = context.chance.fraction();
         tracing::warn!(%error, lane = %work.lane, kind = error.kind.as_str(), tries = work.head.tries + 1, "Twilio did not confirm a message");
         let step = decide::after_failure(error, &now);
         if step != Step::Settle {
             // A definite answer: nothing was sent.
-            let cleared = context.insist(|| context.outbox.unmark(work.head.seq, send.clone())).await;
+            let cleared = context
+                .insist(|| context.outbox.unmark(work.head.seq, send.clone()))
+                .await;
             if cleared.is_none() {
                 return Rest::Empty.into();
             }
@@ -201,15 +269,31 @@ impl OutboundWorker {
             Step::Settle => self.settle(work, Doubt { send, marked }).await,
             Step::Block(cause) => self.block(work.lane, cause).into(),
             Step::Bury(ending) => self.bury(work.lane, work.head, ending).await.into(),
-            Step::Retry { wait, strike, everybody } => {
-                let deferral = Deferral { until: context.clock.now() + wait, tried: true, strike };
+            Step::Retry {
+                wait,
+                strike,
+                everybody,
+            } => {
+                let deferral = Deferral {
+                    until: context.clock.now() + wait,
+                    tried: true,
+                    strike,
+                };
                 let rest = self.put_back(work, deferral, wait).await;
-                Run { rest, hold: everybody.then_some(wait) }
+                Run {
+                    rest,
+                    hold: everybody.then_some(wait),
+                }
             }
         }
     }
 
-    pub(super) async fn put_back(&self, work: &Work<'_>, deferral: Deferral, wait: Duration) -> Rest {
+    pub(super) async fn put_back(
+        &self,
+        work: &Work<'_>,
+        deferral: Deferral,
+        wait: Duration,
+    ) -> Rest {
         self.traffic.gate(|gate| gate.undecided(Instant::now()));
         self.context.vitals.retried(Direction::Outbound);
         if let Err(error) = self.context.outbox.defer(work.head.seq, deferral).await {
@@ -218,19 +302,35 @@ impl OutboundWorker {
         Rest::Until(Instant::now() + wait)
     }
 
-    pub(super) fn block(&self, lane: &LaneKey, cause: messaging_bridge_clients::BlockedCause) -> Rest {
+    pub(super) fn block(
+        &self,
+        lane: &LaneKey,
+        cause: messaging_bridge_clients::BlockedCause,
+    ) -> Rest {
         let cause = Cause::Platform(cause);
-        self.traffic.refused(lane, cause, Instant::now(), self.context.clock.now());
-        tracing::error!(cause = cause.as_str(), fix = cause.fix(), "delivery to Twilio is blocked");
+        self.traffic
+            .refused(lane, cause, Instant::now(), self.context.clock.now());
+        tracing::error!(
+            cause = cause.as_str(),
+            fix = cause.fix(),
+            "delivery to Twilio is blocked"
+        );
         Rest::More
     }
 
     pub(super) async fn bury(&self, lane: &LaneKey, head: &Head, ending: Ending) -> Rest {
         self.traffic.ended(lane, Instant::now());
         tracing::error!(%lane, reason = ending.word, why = ending.sentence, "a message to Twilio became a dead letter");
-        self.context.vitals.ended(Direction::Outbound, ending.word, self.context.age(head.accepted));
+        self.context.vitals.ended(
+            Direction::Outbound,
+            ending.word,
+            self.context.age(head.accepted),
+        );
         let reason = self.context.dated(ending);
-        let more = self.context.insist(|| self.context.outbox.dead_letter(head.seq, reason.clone())).await;
+        let more = self
+            .context
+            .insist(|| self.context.outbox.dead_letter(head.seq, reason.clone()))
+            .await;
         self.context.bell.notify_one();
         rest_of(more)
     }

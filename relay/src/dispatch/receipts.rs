@@ -55,7 +55,11 @@ impl ReceiptLoop {
                     Next::At(Instant::now() + Duration::from_secs(1))
                 }
             };
-            let next = if matches!(next, Next::Again) { self.send_one().await } else { next };
+            let next = if matches!(next, Next::Again) {
+                self.send_one().await
+            } else {
+                next
+            };
             match next {
                 Next::Again => {}
                 Next::End => return,
@@ -101,7 +105,9 @@ impl ReceiptLoop {
 
     async fn send(&self, waiting: &WaitingReceipt) -> Next {
         let context = &self.context;
-        let Some(integration) = context.integration_now() else { return Next::Again };
+        let Some(integration) = context.integration_now() else {
+            return Next::Again;
+        };
         let Some(receipt) = to_genesys::receipt(waiting, context.clock.now()) else {
             return self.done(waiting).await;
         };
@@ -110,11 +116,17 @@ impl ReceiptLoop {
         if let Some(limit) = context.genesys.rate_limit() {
             context.budget.observed(limit.allowed);
         }
-        context.vitals.receipt(receipt.status, result.as_ref().err());
+        context
+            .vitals
+            .receipt(receipt.status, result.as_ref().err());
         match result {
             Ok(ReceiptAnswer::Accepted) => self.done(waiting).await,
             Ok(ReceiptAnswer::Refused { reason }) => {
-                tracing::warn!(reason, status = receipt.status.as_str(), "Genesys refused a receipt");
+                tracing::warn!(
+                    reason,
+                    status = receipt.status.as_str(),
+                    "Genesys refused a receipt"
+                );
                 self.done(waiting).await
             }
             Err(error) => {
@@ -128,7 +140,11 @@ impl ReceiptLoop {
                     }
                     ErrorKind::Blocked(_) => self.put_back(waiting, BLOCKED_WAIT).await,
                     ErrorKind::Transient | ErrorKind::Ambiguous => {
-                        self.put_back(waiting, retry::after(waiting.tries, context.chance.fraction())).await
+                        self.put_back(
+                            waiting,
+                            retry::after(waiting.tries, context.chance.fraction()),
+                        )
+                        .await
                     }
                 }
             }
@@ -136,7 +152,11 @@ impl ReceiptLoop {
     }
 
     async fn done(&self, waiting: &WaitingReceipt) -> Next {
-        match self.context.insist(|| self.context.outbox.receipt_done(&waiting.receipt)).await {
+        match self
+            .context
+            .insist(|| self.context.outbox.receipt_done(&waiting.receipt))
+            .await
+        {
             Some(()) => Next::Again,
             None => Next::End,
         }
@@ -144,7 +164,12 @@ impl ReceiptLoop {
 
     async fn put_back(&self, waiting: &WaitingReceipt, wait: Duration) -> Next {
         let until = self.context.clock.now() + wait;
-        if let Err(error) = self.context.outbox.receipt_defer(&waiting.receipt, until).await {
+        if let Err(error) = self
+            .context
+            .outbox
+            .receipt_defer(&waiting.receipt, until)
+            .await
+        {
             tracing::warn!(%error, "a receipt's retry time could not be stored");
         }
         // The others meet the same answer: they wait as well.

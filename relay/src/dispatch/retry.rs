@@ -30,7 +30,9 @@ pub fn throttled(retry_after: Option<Duration>) -> Duration {
 
 /// How long to wait for a stored time. A time further away than the schedule reaches was stored under another clock.
 pub fn until(stored: Timestamp, now: Timestamp) -> Duration {
-    Duration::try_from(stored.duration_since(now)).unwrap_or_default().min(LONGEST)
+    Duration::try_from(stored.duration_since(now))
+        .unwrap_or_default()
+        .min(LONGEST)
 }
 
 #[cfg(test)]
@@ -59,7 +61,10 @@ mod tests {
     #[case(Some(42), 42)]
     #[case(Some(86_400), 300)]
     fn retry_after_is_obeyed_within_bounds(#[case] asked: Option<u64>, #[case] seconds: u64) {
-        assert_eq!(throttled(asked.map(Duration::from_secs)), Duration::from_secs(seconds));
+        assert_eq!(
+            throttled(asked.map(Duration::from_secs)),
+            Duration::from_secs(seconds)
+        );
     }
 
     #[test]

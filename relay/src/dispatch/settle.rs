@@ -8,8 +8,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use messaging_bridge_clients::twilio::{Message, MessageFilter, MessageSid};
 use messaging_bridge_clients::ErrorKind;
+use messaging_bridge_clients::twilio::{Message, MessageFilter, MessageSid};
 use tokio::time::Instant;
 
 use super::decide::{self, Circumstances};
@@ -78,8 +78,20 @@ impl OutboundWorker {
         let mut free = candidates.into_iter().filter(|sid| !taken.contains(sid));
         match (free.next(), free.next()) {
             (Some(sid), None) => self.sent(work, &doubt.send, sid).await,
-            (None, _) => self.unresolved(work, "its answer was lost and Twilio's list does not show it").await,
-            (Some(_), Some(_)) => self.unresolved(work, "its answer was lost and several listed messages match").await,
+            (None, _) => {
+                self.unresolved(
+                    work,
+                    "its answer was lost and Twilio's list does not show it",
+                )
+                .await
+            }
+            (Some(_), Some(_)) => {
+                self.unresolved(
+                    work,
+                    "its answer was lost and several listed messages match",
+                )
+                .await
+            }
         }
     }
 
@@ -88,7 +100,12 @@ impl OutboundWorker {
         let age = context.age(work.head.accepted);
         let circumstances = Circumstances::of(work.head, Direction::Outbound, age);
         if decide::expired(&circumstances).is_some() {
-            return self.unresolved(work, "its answer was lost and Twilio's list could not be read").await;
+            return self
+                .unresolved(
+                    work,
+                    "its answer was lost and Twilio's list could not be read",
+                )
+                .await;
         }
         if let ErrorKind::Blocked(cause) = kind {
             return self.block(work.lane, *cause).into();
@@ -97,13 +114,19 @@ impl OutboundWorker {
             ErrorKind::Throttled { retry_after } => retry::throttled(*retry_after),
             _ => retry::after(work.head.tries, context.chance.fraction()),
         };
-        let deferral = Deferral { until: context.clock.now() + wait, tried: true, strike: false };
+        let deferral = Deferral {
+            until: context.clock.now() + wait,
+            tried: true,
+            strike: false,
+        };
         self.put_back(work, deferral, wait).await.into()
     }
 
     async fn unresolved(&self, work: &Work<'_>, why: &str) -> Run {
         self.traffic.gate(|gate| gate.undecided(Instant::now()));
-        self.bury(work.lane, work.head, decide::unresolved(why)).await.into()
+        self.bury(work.lane, work.head, decide::unresolved(why))
+            .await
+            .into()
     }
 }
 
@@ -113,8 +136,17 @@ fn candidates(listed: &[Message], body: &str, marked: Timestamp) -> Vec<MessageS
     listed
         .iter()
         .filter(|message| message.direction == "outbound-api")
-        .filter(|message| message.date_created.is_some_and(|created| created >= oldest))
-        .filter(|message| message.body.as_deref().is_some_and(|listed| normalised(listed) == normalised(body)))
+        .filter(|message| {
+            message
+                .date_created
+                .is_some_and(|created| created >= oldest)
+        })
+        .filter(|message| {
+            message
+                .body
+                .as_deref()
+                .is_some_and(|listed| normalised(listed) == normalised(body))
+        })
         .map(|message| message.sid.clone())
         .collect()
 }
@@ -126,7 +158,10 @@ fn normalised(body: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test that cannot read its own input should stop there")]
+    #![expect(
+        clippy::unwrap_used,
+        reason = "a test that cannot read its own input should stop there"
+    )]
 
     use super::*;
     use rstest::rstest;
@@ -139,15 +174,51 @@ mod tests {
     }
 
     #[rstest]
-    #[case("this one", listed("outbound-api", "Thu, 01 Jan 2026 00:00:10 +0000", "hello"), true)]
-    #[case("with other line ends", listed("outbound-api", "Thu, 01 Jan 2026 00:00:10 +0000", "hello \r\n"), true)]
-    #[case("a little before the mark", listed("outbound-api", "Wed, 31 Dec 2025 23:59:01 +0000", "hello"), true)]
-    #[case("long before the mark", listed("outbound-api", "Wed, 31 Dec 2025 23:58:00 +0000", "hello"), false)]
-    #[case("another body", listed("outbound-api", "Thu, 01 Jan 2026 00:00:10 +0000", "bye"), false)]
-    #[case("the customer's own", listed("inbound", "Thu, 01 Jan 2026 00:00:10 +0000", "hello"), false)]
-    #[case("redacted", listed("outbound-api", "Thu, 01 Jan 2026 00:00:10 +0000", ""), false)]
-    fn a_listed_message_is_a_candidate(#[case] case: &str, #[case] message: Message, #[case] expected: bool) {
+    #[case(
+        "this one",
+        listed("outbound-api", "Thu, 01 Jan 2026 00:00:10 +0000", "hello"),
+        true
+    )]
+    #[case(
+        "with other line ends",
+        listed("outbound-api", "Thu, 01 Jan 2026 00:00:10 +0000", "hello \r\n"),
+        true
+    )]
+    #[case(
+        "a little before the mark",
+        listed("outbound-api", "Wed, 31 Dec 2025 23:59:01 +0000", "hello"),
+        true
+    )]
+    #[case(
+        "long before the mark",
+        listed("outbound-api", "Wed, 31 Dec 2025 23:58:00 +0000", "hello"),
+        false
+    )]
+    #[case(
+        "another body",
+        listed("outbound-api", "Thu, 01 Jan 2026 00:00:10 +0000", "bye"),
+        false
+    )]
+    #[case(
+        "the customer's own",
+        listed("inbound", "Thu, 01 Jan 2026 00:00:10 +0000", "hello"),
+        false
+    )]
+    #[case(
+        "redacted",
+        listed("outbound-api", "Thu, 01 Jan 2026 00:00:10 +0000", ""),
+        false
+    )]
+    fn a_listed_message_is_a_candidate(
+        #[case] case: &str,
+        #[case] message: Message,
+        #[case] expected: bool,
+    ) {
         let marked: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-        assert_eq!(!candidates(&[message], "hello", marked).is_empty(), expected, "{case}");
+        assert_eq!(
+            !candidates(&[message], "hello", marked).is_empty(),
+            expected,
+            "{case}"
+        );
     }
 }

@@ -24,7 +24,9 @@ struct State {
 
 impl Traffic {
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().expect("no code panics while it holds this lock")
+        self.0
+            .lock()
+            .expect("no code panics while it holds this lock")
     }
 
     /// Asks or tells the gate.
@@ -51,7 +53,11 @@ impl Traffic {
         let successes = state.successes;
         let at_last_try = state.failing.insert(lane.clone(), successes);
         let refusal = state.gate.judge(lane);
-        Circumstances { others_got_through: at_last_try.is_some_and(|then| successes > then), refusal, ..now }
+        Circumstances {
+            others_got_through: at_last_try.is_some_and(|then| successes > then),
+            refusal,
+            ..now
+        }
     }
 
     /// A head of this lane ended for reasons of its own.
@@ -78,7 +84,10 @@ mod tests {
     use std::time::Duration;
 
     fn lane(number: u8) -> LaneKey {
-        LaneKey::new(Direction::Inbound, &CustomerId::new(format!("+1555000{number:04}")))
+        LaneKey::new(
+            Direction::Inbound,
+            &CustomerId::new(format!("+1555000{number:04}")),
+        )
     }
 
     const NOW: Circumstances = Circumstances {
@@ -95,8 +104,14 @@ mod tests {
     fn a_failure_counts_only_if_another_conversation_got_through_since_the_last_try() {
         let traffic = Traffic::default();
         traffic.succeeded(&lane(2));
-        assert!(!traffic.failed(&lane(1), NOW).others_got_through, "the first try has no last try");
-        assert!(!traffic.failed(&lane(1), NOW).others_got_through, "nobody got through meanwhile");
+        assert!(
+            !traffic.failed(&lane(1), NOW).others_got_through,
+            "the first try has no last try"
+        );
+        assert!(
+            !traffic.failed(&lane(1), NOW).others_got_through,
+            "nobody got through meanwhile"
+        );
         traffic.succeeded(&lane(2));
         assert!(traffic.failed(&lane(1), NOW).others_got_through);
         assert!(!traffic.failed(&lane(1), NOW).others_got_through);

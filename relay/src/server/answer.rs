@@ -16,7 +16,11 @@ const RETRY_AFTER_SECONDS: &str = "5";
 
 /// Accepted, for Twilio.
 pub(super) fn twiml() -> Response {
-    ([(header::CONTENT_TYPE, HeaderValue::from_static("text/xml"))], TWIML).into_response()
+    (
+        [(header::CONTENT_TYPE, HeaderValue::from_static("text/xml"))],
+        TWIML,
+    )
+        .into_response()
 }
 
 /// Accepted, for Genesys.
@@ -42,7 +46,10 @@ pub(super) fn malformed() -> Response {
 /// Nothing can be taken now.
 pub(super) fn unavailable(why: &'static str) -> Response {
     let mut response = refusal(StatusCode::SERVICE_UNAVAILABLE, why);
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static(RETRY_AFTER_SECONDS));
+    response.headers_mut().insert(
+        header::RETRY_AFTER,
+        HeaderValue::from_static(RETRY_AFTER_SECONDS),
+    );
     response
 }
 
@@ -62,8 +69,14 @@ pub(super) fn not_stored(error: &OutboxError) -> (Verdict, Response) {
 fn refusal(status: StatusCode, why: &'static str) -> Response {
     let body = format!("{{\"error\":\"{why}\"}}\n");
     let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
-        (HeaderName::from_static("x-content-type-options"), HeaderValue::from_static("nosniff")),
+        (
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/json"),
+        ),
+        (
+            HeaderName::from_static("x-content-type-options"),
+            HeaderValue::from_static("nosniff"),
+        ),
     ];
     (status, headers, body).into_response()
 }

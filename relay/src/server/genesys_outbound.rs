@@ -15,7 +15,9 @@ use sha2::{Digest as _, Sha256};
 use super::{Intake, KEY_LIFE, answer, handshake};
 use crate::admin::vitals::{Hook, Verdict};
 use crate::message::{CustomerId, Message, OutboundText, without_control_characters};
-use crate::outbox::{Appended, DedupKey, Direction, LaneKey, NewRow, Order, OutboxError, ReceiptReason, Refusal};
+use crate::outbox::{
+    Appended, DedupKey, Direction, LaneKey, NewRow, Order, OutboxError, ReceiptReason, Refusal,
+};
 
 /// The guide's profile may send no id: then the body itself is the key, for this long.
 const BODY_KEY_LIFE: Duration = Duration::from_mins(2);
@@ -32,7 +34,12 @@ pub(super) async fn receive(
     if signed_with.is_none() && body.is_empty() && handshake::asks(query) {
         return handshake::answer_query(&intake, query);
     }
-    let (verdict, response) = take(&intake, signed_with.and_then(|value| value.to_str().ok()), &body).await;
+    let (verdict, response) = take(
+        &intake,
+        signed_with.and_then(|value| value.to_str().ok()),
+        &body,
+    )
+    .await;
     intake.vitals.webhook(Hook::GenesysOutbound, verdict);
     response
 }
@@ -42,11 +49,20 @@ async fn take(intake: &Intake, signed_with: Option<&str>, body: &[u8]) -> (Verdi
         return (Verdict::BadSignature, answer::bad_signature());
     }
     let profile = intake.settings.profile;
-    let Ok(notification) = parse_outbound(profile, body) else { return (Verdict::Malformed, answer::malformed()) };
-    let Some(integration) = intake.integration.borrow().clone() else {
-        return (Verdict::Refused, answer::unavailable("integration-unresolved"));
+    let Ok(notification) = parse_outbound(profile, body) else {
+        return (Verdict::Malformed, answer::malformed());
     };
-    if notification.channel_id.as_deref().is_some_and(|id| id != integration.as_str()) {
+    let Some(integration) = intake.integration.borrow().clone() else {
+        return (
+            Verdict::Refused,
+            answer::unavailable("integration-unresolved"),
+        );
+    };
+    if notification
+        .channel_id
+        .as_deref()
+        .is_some_and(|id| id != integration.as_str())
+    {
         tracing::warn!("a message of another integration was refused");
         return (Verdict::Misrouted, answer::misrouted());
     }
@@ -81,7 +97,11 @@ async fn append(
     let appended = intake.committed(intake.outbox.append(row)).await?;
     fail::fail_point!("acknowledge");
     intake.wake.lane(lane);
-    Ok(if appended == Appended::Duplicate { Verdict::Duplicate } else { Verdict::Accepted })
+    Ok(if appended == Appended::Duplicate {
+        Verdict::Duplicate
+    } else {
+        Verdict::Accepted
+    })
 }
 
 async fn refuse(
@@ -91,21 +111,39 @@ async fn refuse(
     customer: CustomerId,
     reason: ReceiptReason,
 ) -> Result<Verdict, OutboxError> {
-    let refusal = Refusal { key, genesys_id, customer, reason, accepted: intake.clock.now() };
+    let refusal = Refusal {
+        key,
+        genesys_id,
+        customer,
+        reason,
+        accepted: intake.clock.now(),
+    };
     let appended = intake.committed(intake.outbox.refuse(refusal)).await?;
     intake.wake.receipts();
-    Ok(if appended == Appended::Duplicate { Verdict::Duplicate } else { Verdict::Unsupported })
+    Ok(if appended == Appended::Duplicate {
+        Verdict::Duplicate
+    } else {
+        Verdict::Unsupported
+    })
 }
 
 /// What makes two of these webhooks the same message.
 fn key(notification: &OutboundNotification, body: &[u8]) -> DedupKey {
     if let Some(id) = &notification.id {
         let channel = notification.channel_id.as_deref().unwrap_or_default();
-        return DedupKey { text: format!("genesys/{channel}/{}/{id}", notification.kind), life: KEY_LIFE };
+        return DedupKey {
+            text: format!("genesys/{channel}/{}/{id}", notification.kind),
+            life: KEY_LIFE,
+        };
     }
     let hash = Sha256::digest(body);
-    let hex = hash.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
-    DedupKey { text: format!("genesys-body/{hex}"), life: BODY_KEY_LIFE }
+    let hex = hash
+        .iter()
+        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"));
+    DedupKey {
+        text: format!("genesys-body/{hex}"),
+        life: BODY_KEY_LIFE,
+    }
 }
 
 /// What is to be done with a webhook.
@@ -122,21 +160,41 @@ enum Intent {
 /// Decides by kind and content. Unknown kinds are treated as messages that cannot be carried: silence would leave the
 /// agent believing.
 fn intent(profile: WireProfile, notification: OutboundNotification) -> Intent {
-    let OutboundNotification { id, kind, direction, customer, text, time, content, .. } = notification;
+    let OutboundNotification {
+        id,
+        kind,
+        direction,
+        customer,
+        text,
+        time,
+        content,
+        ..
+    } = notification;
     let id = id.map(GenesysMessageId::new);
-    let from_customer = direction.as_deref().is_some_and(|direction| direction.eq_ignore_ascii_case("inbound"));
+    let from_customer = direction
+        .as_deref()
+        .is_some_and(|direction| direction.eq_ignore_ascii_case("inbound"));
     if from_customer || matches!(kind.as_str(), "Event" | "Receipt") {
         return Intent::Ignore;
     }
-    let Some(customer) = customer.filter(|customer| !customer.is_empty()).map(CustomerId::new) else {
+    let Some(customer) = customer
+        .filter(|customer| !customer.is_empty())
+        .map(CustomerId::new)
+    else {
         return Intent::Ignore;
     };
-    let text = text.map(|text| without_control_characters(&text)).filter(|text| !text.trim().is_empty());
+    let text = text
+        .map(|text| without_control_characters(&text))
+        .filter(|text| !text.trim().is_empty());
     match (text, kind.as_str()) {
-        (Some(text), "Text") if content.is_empty() => Intent::Send(OutboundText { id, customer, text }, time),
+        (Some(text), "Text") if content.is_empty() => {
+            Intent::Send(OutboundText { id, customer, text }, time)
+        }
         // A message without an id cannot have a receipt: the failure shows in the counters only.
         _ => match id {
-            Some(id) if profile == WireProfile::Current => Intent::Refuse(id, customer, unsupported(&kind, &content)),
+            Some(id) if profile == WireProfile::Current => {
+                Intent::Refuse(id, customer, unsupported(&kind, &content))
+            }
             _ => Intent::Ignore,
         },
     }
@@ -148,12 +206,18 @@ fn unsupported(kind: &str, content: &[String]) -> ReceiptReason {
         ("Text", None) => "An empty message was not sent.",
         _ => "This kind of message cannot be sent by text message yet.",
     };
-    ReceiptReason { code: ReasonCode::UnsupportedMessage, sentence: sentence.into() }
+    ReceiptReason {
+        code: ReasonCode::UnsupportedMessage,
+        sentence: sentence.into(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test that cannot read its own input should stop there")]
+    #![expect(
+        clippy::unwrap_used,
+        reason = "a test that cannot read its own input should stop there"
+    )]
 
     use super::*;
     use rstest::rstest;
@@ -188,10 +252,19 @@ mod tests {
         "refused: This kind of message cannot be sent by text message yet.")]
     #[case("a kind of the future", json!({"type": "Hologram"}),
         "refused: This kind of message cannot be sent by text message yet.")]
-    fn each_kind_has_its_intent(#[case] case: &str, #[case] mut body: serde_json::Value, #[case] expected: &str) {
+    fn each_kind_has_its_intent(
+        #[case] case: &str,
+        #[case] mut body: serde_json::Value,
+        #[case] expected: &str,
+    ) {
         body["id"] = json!("g1");
-        body["channel"] = json!({"id": "i1", "to": {"id": "+15557654321"}, "time": "2026-01-02T03:06:00.427Z"});
-        assert_eq!(described(&intent(WireProfile::Current, notification(&body))), expected, "{case}");
+        body["channel"] =
+            json!({"id": "i1", "to": {"id": "+15557654321"}, "time": "2026-01-02T03:06:00.427Z"});
+        assert_eq!(
+            described(&intent(WireProfile::Current, notification(&body))),
+            expected,
+            "{case}"
+        );
     }
 
     #[test]
@@ -206,7 +279,8 @@ mod tests {
 
     #[test]
     fn without_an_id_the_body_is_the_key_for_two_minutes() {
-        let notification = parse_outbound(WireProfile::Guide, br#"{"recipientId":"+1","text":"x"}"#).unwrap();
+        let notification =
+            parse_outbound(WireProfile::Guide, br#"{"recipientId":"+1","text":"x"}"#).unwrap();
         let first = key(&notification, b"body-1");
         assert_eq!(first.life, BODY_KEY_LIFE);
         assert_ne!(first.text, key(&notification, b"body-2").text);

@@ -77,9 +77,19 @@ pub fn router(intake: Arc<Intake>) -> Router {
     let prefix = intake.settings.public_url.prefix().to_owned();
     let routes = Router::new()
         .route(TWILIO_INBOUND, post(twilio_inbound::receive))
-        .route(&format!("{TWILIO_STATUS}{{send}}"), post(twilio_status::receive))
-        .route(GENESYS_OUTBOUND, get(handshake::receive).post(genesys_outbound::receive))
+        .route(
+            &format!("{TWILIO_STATUS}{{send}}"),
+            post(twilio_status::receive),
+        )
+        .route(
+            GENESYS_OUTBOUND,
+            get(handshake::receive).post(genesys_outbound::receive),
+        )
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
         .with_state(intake);
-    if prefix.is_empty() { routes } else { Router::new().nest(&prefix, routes.clone()).merge(routes) }
+    if prefix.is_empty() {
+        routes
+    } else {
+        Router::new().nest(&prefix, routes.clone()).merge(routes)
+    }
 }

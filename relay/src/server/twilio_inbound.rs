@@ -32,7 +32,9 @@ async fn take(intake: &Intake, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> (
         Ok(form) => form,
         Err(refused) => return refused.answer(),
     };
-    let Ok(sms) = parse_inbound(&form) else { return Refused::Malformed.answer() };
+    let Ok(sms) = parse_inbound(&form) else {
+        return Refused::Malformed.answer();
+    };
     if sms.account_sid != intake.secrets_now().account || sms.to != intake.settings.number {
         tracing::warn!(sid = %sms.message_sid, "a message for another account or number was refused");
         return Refused::Misrouted.answer();
@@ -68,7 +70,10 @@ fn row(intake: &Intake, form: &FormFields, sms: InboundSms) -> NewRow {
 }
 
 fn key(sid: &MessageSid) -> DedupKey {
-    DedupKey { text: format!("twilio/{sid}"), life: KEY_LIFE }
+    DedupKey {
+        text: format!("twilio/{sid}"),
+        life: KEY_LIFE,
+    }
 }
 
 /// The canonical message of a customer's SMS or MMS. What cannot be carried yet is named in the text.
@@ -76,7 +81,10 @@ fn canonical(form: &FormFields, sms: InboundSms, customer: CustomerId) -> Inboun
     let mut attributes = BTreeMap::from([
         ("twilioTo".to_owned(), sms.to.clone()),
         ("twilioChannel".to_owned(), "sms".to_owned()),
-        ("twilioMessageSid".to_owned(), sms.message_sid.as_str().to_owned()),
+        (
+            "twilioMessageSid".to_owned(),
+            sms.message_sid.as_str().to_owned(),
+        ),
     ]);
     // Best effort of Twilio, mostly for numbers of North America; flows route by them.
     for (field, name) in [
@@ -87,19 +95,38 @@ fn canonical(form: &FormFields, sms: InboundSms, customer: CustomerId) -> Inboun
         ("OptOutType", "twilioOptOutType"),
     ] {
         if let Some(value) = form.get(field).filter(|value| !value.is_empty()) {
-            attributes.insert(name.to_owned(), without_control_characters(value).chars().take(64).collect());
+            attributes.insert(
+                name.to_owned(),
+                without_control_characters(value).chars().take(64).collect(),
+            );
         }
     }
-    InboundText { text: text_of(&sms), sid: sms.message_sid, customer, our_number: sms.to, attributes }
+    InboundText {
+        text: text_of(&sms),
+        sid: sms.message_sid,
+        customer,
+        our_number: sms.to,
+        attributes,
+    }
 }
 
 /// The text, with a word for each attachment; never empty.
 fn text_of(sms: &InboundSms) -> String {
     let body = without_control_characters(&sms.body);
-    let attachments = sms.media.iter().map(|media| placeholder(media.content_type.as_deref()).to_owned());
-    let lines: Vec<String> =
-        Some(body).filter(|body| !body.trim().is_empty()).into_iter().chain(attachments).collect();
-    if lines.is_empty() { "[empty message]".into() } else { lines.join("\n") }
+    let attachments = sms
+        .media
+        .iter()
+        .map(|media| placeholder(media.content_type.as_deref()).to_owned());
+    let lines: Vec<String> = Some(body)
+        .filter(|body| !body.trim().is_empty())
+        .into_iter()
+        .chain(attachments)
+        .collect();
+    if lines.is_empty() {
+        "[empty message]".into()
+    } else {
+        lines.join("\n")
+    }
 }
 
 fn placeholder(content_type: Option<&str>) -> &'static str {
@@ -113,13 +140,19 @@ fn placeholder(content_type: Option<&str>) -> &'static str {
 
 /// A planted fault: the suite must notice a number in a log.
 fn planted_canary(sms: &InboundSms) {
-    fail::fail_point!("fault-number-in-log", |_| tracing::info!(from = sms.from, "received"));
+    fail::fail_point!("fault-number-in-log", |_| tracing::info!(
+        from = sms.from,
+        "received"
+    ));
     let _ = sms;
 }
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "a test that cannot read its own input should stop there")]
+    #![expect(
+        clippy::unwrap_used,
+        reason = "a test that cannot read its own input should stop there"
+    )]
 
     use super::*;
     use rstest::rstest;
@@ -138,17 +171,36 @@ mod tests {
     #[case("nothing", "Body=", "[empty message]")]
     #[case("blanks", "Body=%20%20", "[empty message]")]
     #[case("control characters alone", "Body=%00%07", "[empty message]")]
-    #[case("a photo", "Body=&NumMedia=1&MediaUrl0=https%3A%2F%2Fx%2F1&MediaContentType0=image%2Fjpeg", "[photo]")]
-    #[case("a text with a photo", "Body=see&NumMedia=1&MediaUrl0=https%3A%2F%2Fx&MediaContentType0=image%2Fpng", "see\n[photo]")]
-    #[case("a voice note", "NumMedia=1&MediaUrl0=https%3A%2F%2Fx&MediaContentType0=audio%2Fogg", "[audio]")]
-    #[case("a card", "NumMedia=1&MediaUrl0=https%3A%2F%2Fx&MediaContentType0=text%2Fvcard", "[attachment]")]
+    #[case(
+        "a photo",
+        "Body=&NumMedia=1&MediaUrl0=https%3A%2F%2Fx%2F1&MediaContentType0=image%2Fjpeg",
+        "[photo]"
+    )]
+    #[case(
+        "a text with a photo",
+        "Body=see&NumMedia=1&MediaUrl0=https%3A%2F%2Fx&MediaContentType0=image%2Fpng",
+        "see\n[photo]"
+    )]
+    #[case(
+        "a voice note",
+        "NumMedia=1&MediaUrl0=https%3A%2F%2Fx&MediaContentType0=audio%2Fogg",
+        "[audio]"
+    )]
+    #[case(
+        "a card",
+        "NumMedia=1&MediaUrl0=https%3A%2F%2Fx&MediaContentType0=text%2Fvcard",
+        "[attachment]"
+    )]
     fn every_message_has_a_text(#[case] case: &str, #[case] fields: &str, #[case] expected: &str) {
         assert_eq!(parsed(fields).text, expected, "{case}");
     }
 
     #[test]
     fn what_twilio_knows_of_the_place_becomes_attributes_and_is_bounded() {
-        let message = parsed(&format!("Body=x&FromCountry=US&FromState=&FromCity={}", "y".repeat(500)));
+        let message = parsed(&format!(
+            "Body=x&FromCountry=US&FromState=&FromCity={}",
+            "y".repeat(500)
+        ));
         assert_eq!(message.attributes["twilioFromCountry"], "US");
         assert!(!message.attributes.contains_key("twilioFromState"));
         assert_eq!(message.attributes["twilioFromCity"].len(), 64);

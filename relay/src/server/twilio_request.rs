@@ -46,12 +46,22 @@ pub(super) fn verified_form(
     // The branch is chosen by the declared type, never by what the query holds (Twilio: Webhooks security).
     if is_form(headers) {
         let form = FormFields::parse(body);
-        signature::verify(&secrets.auth_tokens, signed_with, &url, &SignedBody::Form(&form))
-            .map_err(|_| Refused::Signature)?;
+        signature::verify(
+            &secrets.auth_tokens,
+            signed_with,
+            &url,
+            &SignedBody::Form(&form),
+        )
+        .map_err(|_| Refused::Signature)?;
         Ok(form)
     } else {
-        signature::verify(&secrets.auth_tokens, signed_with, &url, &SignedBody::Json(body))
-            .map_err(|_| Refused::Signature)?;
+        signature::verify(
+            &secrets.auth_tokens,
+            signed_with,
+            &url,
+            &SignedBody::Json(body),
+        )
+        .map_err(|_| Refused::Signature)?;
         Err(Refused::Malformed)
     }
 }
@@ -59,7 +69,10 @@ pub(super) fn verified_form(
 fn is_form(headers: &HeaderMap) -> bool {
     text(headers, header::CONTENT_TYPE.as_str())
         .and_then(|kind| kind.split(';').next())
-        .is_some_and(|kind| kind.trim().eq_ignore_ascii_case("application/x-www-form-urlencoded"))
+        .is_some_and(|kind| {
+            kind.trim()
+                .eq_ignore_ascii_case("application/x-www-form-urlencoded")
+        })
 }
 
 fn text<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {

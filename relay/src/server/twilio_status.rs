@@ -29,16 +29,26 @@ pub(super) async fn receive(
     response
 }
 
-async fn take(intake: &Intake, uri: &Uri, send: SendId, headers: &HeaderMap, body: &[u8]) -> (Verdict, Response) {
+async fn take(
+    intake: &Intake,
+    uri: &Uri,
+    send: SendId,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> (Verdict, Response) {
     let form = match twilio_request::verified_form(intake, uri, headers, body) {
         Ok(form) => form,
         Err(refused) => return refused.answer(),
     };
-    let Ok(callback) = parse_status(&form) else { return Refused::Malformed.answer() };
+    let Ok(callback) = parse_status(&form) else {
+        return Refused::Malformed.answer();
+    };
     if callback.account_sid != intake.secrets_now().account {
         return Refused::Misrouted.answer();
     }
-    let Some(report) = report(send, callback) else { return (Verdict::Ignored, answer::twiml()) };
+    let Some(report) = report(send, callback) else {
+        return (Verdict::Ignored, answer::twiml());
+    };
     let (send, sid) = (report.send.clone(), report.sid.clone());
     match intake.committed(intake.outbox.raise(report)).await {
         Ok(Some(standing)) => {
@@ -61,7 +71,12 @@ fn report(send: SendId, callback: StatusCallback) -> Option<StatusReport> {
         let (code, sentence) = twilio::for_agent(callback.error_code);
         ReceiptReason { code, sentence }
     });
-    Some(StatusReport { send, sid: callback.message_sid, rank, reason })
+    Some(StatusReport {
+        send,
+        sid: callback.message_sid,
+        rank,
+        reason,
+    })
 }
 
 fn rank(status: &MessageStatus) -> Option<Rank> {
@@ -73,7 +88,9 @@ fn rank(status: &MessageStatus) -> Option<Rank> {
         MessageStatus::Sent => Some(Rank::Sent),
         MessageStatus::Delivered | MessageStatus::PartiallyDelivered => Some(Rank::Delivered),
         MessageStatus::Read => Some(Rank::Read),
-        MessageStatus::Undelivered | MessageStatus::Failed | MessageStatus::Canceled => Some(Rank::Failed),
+        MessageStatus::Undelivered | MessageStatus::Failed | MessageStatus::Canceled => {
+            Some(Rank::Failed)
+        }
         MessageStatus::Receiving | MessageStatus::Received | MessageStatus::Unknown(_) => None,
     }
 }

@@ -10,10 +10,10 @@ use messaging_bridge_sandbox::Sandbox;
 use rand::RngExt as _;
 use tokio::task::JoinHandle;
 
+use crate::BODY_MARK;
 use crate::process::{Relay, leaks};
 use crate::tenant::Tenant;
 use crate::verdict::{Sent, Verdict, judge};
-use crate::BODY_MARK;
 
 /// Customers who write at the same time.
 const CUSTOMERS: usize = 6;
@@ -46,7 +46,7 @@ pub struct Outcome {
 
 /// Runs the plan to its end, lets a last relay drain, and judges.
 pub async fn run(tenant: &Tenant, plan: &Plan<'_>) -> Outcome {
-    let load = Load::start(tenant.sandbox.clone());
+    let load = Load::start(&tenant.sandbox);
     let mut killed: BTreeMap<String, usize> = BTreeMap::new();
     let mut found = Vec::new();
     for _ in 0..plan.kills {
@@ -64,9 +64,13 @@ pub async fn run(tenant: &Tenant, plan: &Plan<'_>) -> Outcome {
     let relay = start(tenant, plan, None).await;
     let sent = load.stop().await;
     settle_webhooks(&tenant.sandbox).await;
-    relay.until_drained(Duration::from_secs(120)).await;
+    relay.until_drained(Duration::from_mins(2)).await;
     found.extend(leaks(&relay.kill_unscanned().await, &tenant.unspeakable()));
-    Outcome { verdict: judge(&sent, &tenant.sandbox.log()), killed, leaks: found }
+    Outcome {
+        verdict: judge(&sent, &tenant.sandbox.log()),
+        killed,
+        leaks: found,
+    }
 }
 
 async fn start(tenant: &Tenant, plan: &Plan<'_>, step: Option<&str>) -> Relay {
@@ -103,7 +107,7 @@ struct Conversation {
 }
 
 impl Load {
-    fn start(sandbox: Sandbox) -> Self {
+    fn start(sandbox: &Sandbox) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let writers = (0..CUSTOMERS)
             .map(|number| tokio::spawn(write(sandbox.clone(), number, Arc::clone(&stop))))
@@ -116,7 +120,8 @@ impl Load {
         let mut sent = Sent::default();
         for writer in self.writers {
             let written = writer.await.expect("a writer does not panic");
-            sent.by_customers.insert(written.customer.clone(), written.by_customer);
+            sent.by_customers
+                .insert(written.customer.clone(), written.by_customer);
             sent.by_agents.insert(written.customer, written.by_agent);
         }
         sent
@@ -125,7 +130,11 @@ impl Load {
 
 async fn write(sandbox: Sandbox, number: usize, stop: Arc<AtomicBool>) -> Conversation {
     let customer = format!("+1555765400{number}");
-    let mut conversation = Conversation { customer: customer.clone(), by_customer: Vec::new(), by_agent: Vec::new() };
+    let mut conversation = Conversation {
+        customer: customer.clone(),
+        by_customer: Vec::new(),
+        by_agent: Vec::new(),
+    };
     for turn in 0.. {
         if stop.load(Ordering::SeqCst) {
             break;

@@ -30,7 +30,10 @@ pub async fn eventually<T, F: Future<Output = Option<T>>>(
         if let Some(value) = probe().await {
             return value;
         }
-        assert!(began.elapsed() < patience, "did not come true within {patience:?}: {what}");
+        assert!(
+            began.elapsed() < patience,
+            "did not come true within {patience:?}: {what}"
+        );
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }

@@ -81,8 +81,13 @@ impl Relay {
                 }
             }
         });
-        let mut relay =
-            Self { child, log, step, unspeakable: tenant.unspeakable(), admin: tenant.admin() };
+        let mut relay = Self {
+            child,
+            log,
+            step,
+            unspeakable: tenant.unspeakable(),
+            admin: tenant.admin(),
+        };
         relay.until_ready().await;
         relay
     }
@@ -93,7 +98,12 @@ impl Relay {
             if let Ok(Some(status)) = self.child.try_wait() {
                 panic!("the relay ended with {status}:\n{}", self.log());
             }
-            if reqwest_client().get(url.clone()).send().await.is_ok_and(|answer| answer.status().is_success()) {
+            if reqwest_client()
+                .get(url.clone())
+                .send()
+                .await
+                .is_ok_and(|answer| answer.status().is_success())
+            {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -103,7 +113,9 @@ impl Relay {
 
     /// Waits until the relay stands at the step that `MB_STEP` named; false when it does not within `patience`.
     pub async fn at_step(&mut self, patience: Duration) -> bool {
-        tokio::time::timeout(patience, self.step.wait_for(|at| *at)).await.is_ok_and(|seen| seen.is_ok())
+        tokio::time::timeout(patience, self.step.wait_for(|at| *at))
+            .await
+            .is_ok_and(|seen| seen.is_ok())
     }
 
     /// Its `/status`.
@@ -113,7 +125,11 @@ impl Relay {
     /// When it does not answer.
     pub async fn status(&self) -> Value {
         let url = self.admin.join("/status").expect("a valid path");
-        let answer = reqwest_client().get(url).send().await.expect("the admin address answers");
+        let answer = reqwest_client()
+            .get(url)
+            .send()
+            .await
+            .expect("the admin address answers");
         answer.json().await.expect("the status is JSON")
     }
 
@@ -122,7 +138,8 @@ impl Relay {
         eventually("the relay is drained", patience, || async {
             let status = self.status().await;
             let lanes = status["lanes"].as_array().cloned().unwrap_or_default();
-            let idle = lanes.iter().all(|lane| lane["backlog"] == 0) && status["receiptsWaiting"] == 0;
+            let idle =
+                lanes.iter().all(|lane| lane["backlog"] == 0) && status["receiptsWaiting"] == 0;
             idle.then_some(())
         })
         .await;
@@ -134,7 +151,10 @@ impl Relay {
     ///
     /// When the log holds what must not be there.
     pub async fn kill(mut self) {
-        self.child.kill().await.expect("a running process can be killed");
+        self.child
+            .kill()
+            .await
+            .expect("a running process can be killed");
         self.scan_log();
     }
 
@@ -144,7 +164,10 @@ impl Relay {
     ///
     /// When the process cannot be killed.
     pub async fn kill_unscanned(mut self) -> String {
-        self.child.kill().await.expect("a running process can be killed");
+        self.child
+            .kill()
+            .await
+            .expect("a running process can be killed");
         tokio::time::sleep(Duration::from_millis(50)).await;
         self.log()
     }
@@ -156,7 +179,11 @@ impl Relay {
     /// When it does not end, or the log holds what must not be there.
     pub async fn stop(mut self) -> ExitStatus {
         let pid = self.child.id().expect("it is running").to_string();
-        let sent = Command::new("kill").args(["-TERM", &pid]).status().await.expect("kill can be started");
+        let sent = Command::new("kill")
+            .args(["-TERM", &pid])
+            .status()
+            .await
+            .expect("kill can be started");
         assert!(sent.success(), "SIGTERM could not be sent");
         let status = tokio::time::timeout(Duration::from_secs(30), self.child.wait())
             .await
@@ -172,27 +199,43 @@ impl Relay {
     ///
     /// Never, unless another test thread panicked.
     pub fn log(&self) -> String {
-        self.log.lock().expect("no test panics while it holds this lock").clone()
+        self.log
+            .lock()
+            .expect("no test panics while it holds this lock")
+            .clone()
     }
 
     fn scan_log(&self) {
         let leaks = leaks(&self.log(), &self.unspeakable);
-        assert!(leaks.is_empty(), "the relay logged what it must not:\n{}", leaks.join("\n"));
+        assert!(
+            leaks.is_empty(),
+            "the relay logged what it must not:\n{}",
+            leaks.join("\n")
+        );
     }
 }
 
 /// The lines of a log that hold a number, a body or a secret.
 pub fn leaks(log: &str, unspeakable: &[String]) -> Vec<String> {
     let is_leak = |line: &str| {
-        line.contains(BODY_MARK) || unspeakable.iter().any(|secret| line.contains(secret)) || holds_a_number(line)
+        line.contains(BODY_MARK)
+            || unspeakable.iter().any(|secret| line.contains(secret))
+            || holds_a_number(line)
     };
-    log.lines().filter(|line| is_leak(line)).map(str::to_owned).collect()
+    log.lines()
+        .filter(|line| is_leak(line))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// Whether a line holds something like `+15551234567`.
 fn holds_a_number(line: &str) -> bool {
     line.match_indices('+').any(|(at, _)| {
-        line[at + 1..].bytes().take_while(u8::is_ascii_digit).count() >= 7
+        line[at + 1..]
+            .bytes()
+            .take_while(u8::is_ascii_digit)
+            .count()
+            >= 7
     })
 }
 
@@ -222,6 +265,9 @@ mod tests {
     #[test]
     fn a_number_a_body_and_a_secret_in_a_log_are_found_and_masked_ones_are_not() {
         let log = "ok +1•••••••21\nfrom +15557654321\ntext quokka\ntoken s3cr3t\n2026-11-22T10:00:00+0000 fine\n";
-        assert_eq!(leaks(log, &["s3cr3t".into()]), ["from +15557654321", "text quokka", "token s3cr3t"]);
+        assert_eq!(
+            leaks(log, &["s3cr3t".into()]),
+            ["from +15557654321", "text quokka", "token s3cr3t"]
+        );
     }
 }

@@ -49,7 +49,9 @@ pub fn without(mut fields: Vec<(String, String)>, name: &str) -> Vec<(String, St
 pub fn twilio_signature(token: &str, url: &str, fields: &[(String, String)]) -> String {
     let mut sorted = fields.to_vec();
     sorted.sort();
-    let text = sorted.iter().fold(url.to_owned(), |text, (name, value)| text + name + value);
+    let text = sorted
+        .iter()
+        .fold(url.to_owned(), |text, (name, value)| text + name + value);
     let mut mac = Hmac::<Sha1>::new_from_slice(token.as_bytes()).expect("HMAC takes any key");
     mac.update(text.as_bytes());
     STANDARD.encode(mac.finalize().into_bytes())
@@ -69,7 +71,10 @@ pub fn genesys_signature(secret: &str, body: &str) -> String {
 /// Posts a form as Twilio would, signed for the public URL with this path.
 pub async fn post_twilio(tenant: &Tenant, path: &str, fields: &[(String, String)]) -> Response {
     let options = tenant.sandbox.options();
-    let url = format!("{}{path}", options.public_url.as_str().trim_end_matches('/'));
+    let url = format!(
+        "{}{path}",
+        options.public_url.as_str().trim_end_matches('/')
+    );
     let signature = twilio_signature(&options.auth_token, &url, fields);
     post_form(tenant, &format!("/acme{path}"), fields, Some(&signature)).await
 }
@@ -79,8 +84,15 @@ pub async fn post_twilio(tenant: &Tenant, path: &str, fields: &[(String, String)
 /// # Panics
 ///
 /// When the relay does not answer.
-pub async fn post_form(tenant: &Tenant, path: &str, fields: &[(String, String)], signature: Option<&str>) -> Response {
-    let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+pub async fn post_form(
+    tenant: &Tenant,
+    path: &str,
+    fields: &[(String, String)],
+    signature: Option<&str>,
+) -> Response {
+    let body = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(fields)
+        .finish();
     let mut request = reqwest_client()
         .post(tenant.public().join(path).expect("a valid path"))
         .header("content-type", "application/x-www-form-urlencoded")
@@ -94,7 +106,9 @@ pub async fn post_form(tenant: &Tenant, path: &str, fields: &[(String, String)],
 /// Posts a body as Genesys would, signed with the tenant's secret.
 pub async fn post_genesys(tenant: &Tenant, body: &str) -> StatusCode {
     let signature = genesys_signature(&tenant.sandbox.options().integration.webhook_secret, body);
-    post_json(tenant, "/acme/genesys/outbound", body, Some(&signature)).await.status()
+    post_json(tenant, "/acme/genesys/outbound", body, Some(&signature))
+        .await
+        .status()
 }
 
 /// Posts JSON to any path of the relay.
@@ -102,7 +116,12 @@ pub async fn post_genesys(tenant: &Tenant, body: &str) -> StatusCode {
 /// # Panics
 ///
 /// When the relay does not answer.
-pub async fn post_json(tenant: &Tenant, path: &str, body: &str, signature: Option<&str>) -> Response {
+pub async fn post_json(
+    tenant: &Tenant,
+    path: &str,
+    body: &str,
+    signature: Option<&str>,
+) -> Response {
     let mut request = reqwest_client()
         .post(tenant.public().join(path).expect("a valid path"))
         .header("content-type", "application/json")

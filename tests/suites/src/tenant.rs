@@ -34,7 +34,11 @@ pub struct Spec {
 
 /// The options of a sandbox for tests: the demo's tenant, with fast carriers and a high limit.
 pub fn fast() -> Options {
-    Options { time_scale: 0.02, genesys_limit_per_minute: 1_000_000, ..Options::default() }
+    Options {
+        time_scale: 0.02,
+        genesys_limit_per_minute: 1_000_000,
+        ..Options::default()
+    }
 }
 
 impl Tenant {
@@ -46,10 +50,17 @@ impl Tenant {
     pub async fn new(options: Options, spec: Spec) -> Self {
         let ports = free_ports();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let sandbox = Sandbox::start(options, listener).await.expect("the options of a test are valid");
+        let sandbox = Sandbox::start(options, listener)
+            .await
+            .expect("the options of a test are valid");
         sandbox.connect(PUBLIC_HOST, local(ports[0]));
         let directory = tempfile::tempdir().expect("a directory can be made");
-        let tenant = Self { sandbox, directory, ports, spec };
+        let tenant = Self {
+            sandbox,
+            directory,
+            ports,
+            spec,
+        };
         tenant.write_manifest();
         tenant.write_secrets();
         tenant
@@ -148,7 +159,11 @@ impl Tenant {
 
     fn write_manifest(&self) {
         let options = self.sandbox.options();
-        let name = self.spec.integration_name.as_ref().unwrap_or(&options.integration.name);
+        let name = self
+            .spec
+            .integration_name
+            .as_ref()
+            .unwrap_or(&options.integration.name);
         let per_minute = self.spec.requests_per_minute.unwrap_or(100_000);
         let profile = match options.profile {
             Profile::Current => "Current",
@@ -162,7 +177,9 @@ impl Tenant {
              number: \"{number}\"\n    credentialsSecretRef: {{name: twilio}}\n  publicUrl: {public_url}\n"
         );
         write(&self.directory.path().join("bridge.yaml"), &manifest);
-        let Some(max_bytes) = self.spec.max_bytes else { return };
+        let Some(max_bytes) = self.spec.max_bytes else {
+            return;
+        };
         let mut config = format!(
             "version: 1\nbridge: {{namespace: tests, name: acme}}\ngenesys:\n  apiHost: api.mypurecloud.com\n  \
              loginHost: login.mypurecloud.com\n  integrationName: {name}\n  wireProfile: {profile}\n  \
@@ -182,7 +199,11 @@ impl Tenant {
         for (secret, key, value) in [
             ("genesys", "clientId", &options.client_id),
             ("genesys", "clientSecret", &options.client_secret),
-            ("genesys", "webhookSecret", &options.integration.webhook_secret),
+            (
+                "genesys",
+                "webhookSecret",
+                &options.integration.webhook_secret,
+            ),
             ("twilio", "accountSid", &options.account_sid),
             ("twilio", "authToken", &options.auth_token),
         ] {
@@ -205,6 +226,12 @@ fn local(port: u16) -> Url {
 
 /// Three ports that were free a moment ago: a relay that is killed and started again must find its own.
 fn free_ports() -> [u16; 3] {
-    let listeners: [StdListener; 3] = std::array::from_fn(|_| StdListener::bind("127.0.0.1:0").expect("a free port"));
-    listeners.map(|listener| listener.local_addr().expect("a bound listener has an address").port())
+    let listeners: [StdListener; 3] =
+        std::array::from_fn(|_| StdListener::bind("127.0.0.1:0").expect("a free port"));
+    listeners.map(|listener| {
+        listener
+            .local_addr()
+            .expect("a bound listener has an address")
+            .port()
+    })
 }

@@ -58,16 +58,28 @@ struct Passage<'m> {
 
 impl<'m> Passage<'m> {
     fn of(id: &'m str, platform: Platform, arrived: Option<usize>, log: &Log) -> Option<Self> {
-        let mut tries = log.webhooks.iter().filter(|try_| try_.platform == platform && try_.message_id == id).peekable();
+        let mut tries = log
+            .webhooks
+            .iter()
+            .filter(|try_| try_.platform == platform && try_.message_id == id)
+            .peekable();
         let first_try = tries.peek()?.at;
-        let acknowledged = tries.find(|try_| try_.status == Some(200)).map(|try_| try_.at);
-        Some(Self { id, first_try, acknowledged, arrived })
+        let acknowledged = tries
+            .find(|try_| try_.status == Some(200))
+            .map(|try_| try_.at);
+        Some(Self {
+            id,
+            first_try,
+            acknowledged,
+            arrived,
+        })
     }
 
     /// Whether this message was in before the other one was first tried. Neither platform promises more: a retry may
     /// overtake.
     fn is_before(&self, other: &Self) -> bool {
-        self.acknowledged.is_some_and(|at| at + OVERLAP < other.first_try)
+        self.acknowledged
+            .is_some_and(|at| at + OVERLAP < other.first_try)
     }
 }
 
@@ -77,7 +89,10 @@ fn judge_order(conversation: &[Passage<'_>], verdict: &mut Verdict) {
             if let (Some(first), Some(second)) = (earlier.arrived, later.arrived)
                 && second < first
             {
-                verdict.broken.push(format!("{} arrived before {}, which was in earlier", later.id, earlier.id));
+                verdict.broken.push(format!(
+                    "{} arrived before {}, which was in earlier",
+                    later.id, earlier.id
+                ));
             }
         }
     }
@@ -87,11 +102,15 @@ fn judge_inbound(sent: &Sent, log: &Log, verdict: &mut Verdict) {
     let mut first_seen: HashMap<&str, usize> = HashMap::new();
     let mut times = HashMap::new();
     for (index, seen) in log.genesys_inbound.iter().enumerate() {
-        let Some(id) = seen.message_id.as_deref() else { continue };
+        let Some(id) = seen.message_id.as_deref() else {
+            continue;
+        };
         if first_seen.contains_key(id) {
             verdict.repeats += 1;
             if times.get(id) != Some(&seen.time) {
-                verdict.broken.push(format!("{id} was stored twice: it reached Genesys with two times"));
+                verdict.broken.push(format!(
+                    "{id} was stored twice: it reached Genesys with two times"
+                ));
             }
         } else {
             first_seen.insert(id, index);
@@ -101,12 +120,24 @@ fn judge_inbound(sent: &Sent, log: &Log, verdict: &mut Verdict) {
     for messages in sent.by_customers.values() {
         let passages: Vec<Passage<'_>> = messages
             .iter()
-            .filter_map(|(sid, _)| Passage::of(sid, Platform::Twilio, first_seen.get(sid.as_str()).copied(), log))
+            .filter_map(|(sid, _)| {
+                Passage::of(
+                    sid,
+                    Platform::Twilio,
+                    first_seen.get(sid.as_str()).copied(),
+                    log,
+                )
+            })
             .collect();
-        for passage in passages.iter().filter(|passage| passage.acknowledged.is_some()) {
+        for passage in passages
+            .iter()
+            .filter(|passage| passage.acknowledged.is_some())
+        {
             verdict.acknowledged += 1;
             if passage.arrived.is_none() {
-                verdict.broken.push(format!("{} was acknowledged and lost", passage.id));
+                verdict
+                    .broken
+                    .push(format!("{} was acknowledged and lost", passage.id));
             }
         }
         judge_order(&passages, verdict);
@@ -126,17 +157,26 @@ fn judge_outbound(sent: &Sent, log: &Log, verdict: &mut Verdict) {
             let arrived = copies.next();
             let again = copies.count();
             if again > 0 {
-                verdict.broken.push(format!("{id} was texted {} times", again + 1));
+                verdict
+                    .broken
+                    .push(format!("{id} was texted {} times", again + 1));
             }
             passages.extend(Passage::of(id, Platform::Genesys, arrived, log));
         }
-        for passage in passages.iter().filter(|passage| passage.acknowledged.is_some()) {
-            let of_this = |receipt: &&ReceiptSeen| receipt.message_id == passage.id && receipt.status == "Failed";
+        for passage in passages
+            .iter()
+            .filter(|passage| passage.acknowledged.is_some())
+        {
+            let of_this = |receipt: &&ReceiptSeen| {
+                receipt.message_id == passage.id && receipt.status == "Failed"
+            };
             let told = log.genesys_receipts.iter().any(|receipt| of_this(&receipt));
             verdict.acknowledged += 1;
             verdict.told_as_failed += usize::from(told);
             if passage.arrived.is_none() && !told {
-                verdict.broken.push(format!("{} was acknowledged and lost", passage.id));
+                verdict
+                    .broken
+                    .push(format!("{} was acknowledged and lost", passage.id));
             }
         }
         judge_order(&passages, verdict);

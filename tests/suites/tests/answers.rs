@@ -6,7 +6,8 @@ use messaging_bridge_sandbox::{Effect, Endpoint, Fault};
 use messaging_bridge_suites::eventually;
 use messaging_bridge_suites::process::{Relay, reqwest_client};
 use messaging_bridge_suites::signed::{
-    genesys_signature, post_form, post_genesys, post_json, post_twilio, sms, twilio_signature, with, without,
+    genesys_signature, post_form, post_genesys, post_json, post_twilio, sms, twilio_signature,
+    with, without,
 };
 use messaging_bridge_suites::tenant::{Spec, Tenant, fast};
 use serde_json::{Value, json};
@@ -18,7 +19,11 @@ const SOON: Duration = Duration::from_secs(15);
 async fn running() -> (Tenant, Relay) {
     let tenant = Tenant::fast().await;
     let relay = Relay::start(RELAY, &tenant).await;
-    let resolved = async || relay.status().await["integrationId"].is_string().then_some(());
+    let resolved = async || {
+        relay.status().await["integrationId"]
+            .is_string()
+            .then_some(())
+    };
     eventually("the integration is resolved", SOON, resolved).await;
     (tenant, relay)
 }
@@ -44,7 +49,12 @@ async fn twilio_is_answered_twiml_and_a_repeat_changes_nothing() {
         let answer = post_twilio(&tenant, "/twilio/inbound", &sms(&tenant, SID, "quokka")).await;
         assert_eq!(answer.status(), 200);
         assert_eq!(answer.headers()["content-type"], "text/xml");
-        assert!(answer.text().await.is_ok_and(|body| body.ends_with("<Response/>")));
+        assert!(
+            answer
+                .text()
+                .await
+                .is_ok_and(|body| body.ends_with("<Response/>"))
+        );
     }
     relay.until_drained(SOON).await;
     assert_eq!(tenant.sandbox.log().genesys_inbound.len(), 1);
@@ -60,12 +70,36 @@ async fn what_is_not_twilios_or_not_ours_is_refused() {
     let good = twilio_signature(&options.auth_token, url, &fields);
     let path = "/acme/twilio/inbound";
 
-    assert_eq!(post_form(&tenant, path, &fields, None).await.status(), 403, "no signature");
-    assert_eq!(post_form(&tenant, path, &fields, Some("bm90IGl0")).await.status(), 403, "a wrong signature");
+    assert_eq!(
+        post_form(&tenant, path, &fields, None).await.status(),
+        403,
+        "no signature"
+    );
+    assert_eq!(
+        post_form(&tenant, path, &fields, Some("bm90IGl0"))
+            .await
+            .status(),
+        403,
+        "a wrong signature"
+    );
     let changed = with(fields.clone(), "Body", "other");
-    assert_eq!(post_form(&tenant, path, &changed, Some(&good)).await.status(), 403, "another body");
-    for (name, value) in [("AccountSid", "AC99999999999999999999999999999999"), ("To", "+15559990000")] {
-        let answer = post_twilio(&tenant, "/twilio/inbound", &with(fields.clone(), name, value)).await;
+    assert_eq!(
+        post_form(&tenant, path, &changed, Some(&good))
+            .await
+            .status(),
+        403,
+        "another body"
+    );
+    for (name, value) in [
+        ("AccountSid", "AC99999999999999999999999999999999"),
+        ("To", "+15559990000"),
+    ] {
+        let answer = post_twilio(
+            &tenant,
+            "/twilio/inbound",
+            &with(fields.clone(), name, value),
+        )
+        .await;
         assert_eq!(answer.status(), 403, "another {name}");
     }
     for name in ["MessageSid", "AccountSid", "From", "To"] {
@@ -88,34 +122,68 @@ async fn a_signed_body_that_is_not_a_form_is_malformed() {
     let token = &tenant.sandbox.options().auth_token;
     let signature = twilio_signature(token, &wrong_hash, &[]);
     let send = async |query: String, signature: String| {
-        let url = tenant.public().join(&format!("/acme/twilio/inbound?{query}")).expect("a valid path");
-        let request = reqwest_client().post(url).header("content-type", "application/json");
-        let answer = request.header("x-twilio-signature", signature).body(body).send().await;
+        let url = tenant
+            .public()
+            .join(&format!("/acme/twilio/inbound?{query}"))
+            .expect("a valid path");
+        let request = reqwest_client()
+            .post(url)
+            .header("content-type", "application/json");
+        let answer = request
+            .header("x-twilio-signature", signature)
+            .body(body)
+            .send()
+            .await;
         answer.expect("the relay answers").status()
     };
-    assert_eq!(send(format!("bodySHA256={hash}"), signature).await, 403, "the hash is of another body");
+    assert_eq!(
+        send(format!("bodySHA256={hash}"), signature).await,
+        403,
+        "the hash is of another body"
+    );
     let hash = sha256(body);
     let url = format!("https://bridge.example.com/acme/twilio/inbound?bodySHA256={hash}");
-    assert_eq!(send(format!("bodySHA256={hash}"), twilio_signature(token, &url, &[])).await, 400);
+    assert_eq!(
+        send(
+            format!("bodySHA256={hash}"),
+            twilio_signature(token, &url, &[])
+        )
+        .await,
+        400
+    );
     relay.stop().await;
 }
 
 fn sha256(body: &str) -> String {
     use sha2::Digest as _;
-    sha2::Sha256::digest(body).iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    sha2::Sha256::digest(body)
+        .iter()
+        .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_prefix_may_be_stripped_by_the_proxy_or_not_and_the_query_is_signed_as_it_came() {
     let (tenant, relay) = running().await;
     let token = &tenant.sandbox.options().auth_token;
-    for (number, path, query) in
-        [(1, "/acme/twilio/inbound", ""), (2, "/twilio/inbound", ""), (3, "/twilio/inbound", "?b=%41&a=1")]
-    {
-        let fields = sms(&tenant, &format!("SM0000000000000000000000000000000{number}"), "quokka");
+    for (number, path, query) in [
+        (1, "/acme/twilio/inbound", ""),
+        (2, "/twilio/inbound", ""),
+        (3, "/twilio/inbound", "?b=%41&a=1"),
+    ] {
+        let fields = sms(
+            &tenant,
+            &format!("SM0000000000000000000000000000000{number}"),
+            "quokka",
+        );
         let url = format!("https://bridge.example.com/acme/twilio/inbound{query}");
         let signature = twilio_signature(token, &url, &fields);
-        let answer = post_form(&tenant, &format!("{path}{query}"), &fields, Some(&signature)).await;
+        let answer = post_form(
+            &tenant,
+            &format!("{path}{query}"),
+            &fields,
+            Some(&signature),
+        )
+        .await;
         assert_eq!(answer.status(), 200, "{path}{query}");
     }
     relay.stop().await;
@@ -126,14 +194,30 @@ async fn genesys_is_answered_200_for_whatever_it_signed_and_refused_for_what_it_
     let (tenant, relay) = running().await;
     let text = outbound(&tenant, "g1", json!({})).to_string();
     let path = "/acme/genesys/outbound";
-    assert_eq!(post_json(&tenant, path, &text, None).await.status(), 403, "unsigned");
+    assert_eq!(
+        post_json(&tenant, path, &text, None).await.status(),
+        403,
+        "unsigned"
+    );
     let wrong = genesys_signature("another-secret-0123456789", &text);
-    assert_eq!(post_json(&tenant, path, &text, Some(&wrong)).await.status(), 403, "another secret");
+    assert_eq!(
+        post_json(&tenant, path, &text, Some(&wrong)).await.status(),
+        403,
+        "another secret"
+    );
     for body in ["", "[1]", "{\"id\":", "nonsense"] {
         assert_eq!(post_genesys(&tenant, body).await, 400, "{body:?}");
     }
-    let foreign = outbound(&tenant, "g2", json!({"channel": {"id": "another", "to": {"id": "+15550001111"}}}));
-    assert_eq!(post_genesys(&tenant, &foreign.to_string()).await, 403, "another integration");
+    let foreign = outbound(
+        &tenant,
+        "g2",
+        json!({"channel": {"id": "another", "to": {"id": "+15550001111"}}}),
+    );
+    assert_eq!(
+        post_genesys(&tenant, &foreign.to_string()).await,
+        403,
+        "another integration"
+    );
     for ignored in [
         json!({"type": "Event", "events": [{"eventType": "Typing"}]}),
         json!({"type": "Receipt", "status": "Published"}),
@@ -146,7 +230,11 @@ async fn genesys_is_answered_200_for_whatever_it_signed_and_refused_for_what_it_
         assert_eq!(post_genesys(&tenant, &text).await, 200);
     }
     relay.until_drained(SOON).await;
-    assert_eq!(tenant.sandbox.log().twilio_sends.len(), 1, "repeats and ignored kinds send nothing more");
+    assert_eq!(
+        tenant.sandbox.log().twilio_sends.len(),
+        1,
+        "repeats and ignored kinds send nothing more"
+    );
     relay.stop().await;
 }
 
@@ -154,12 +242,21 @@ async fn genesys_is_answered_200_for_whatever_it_signed_and_refused_for_what_it_
 async fn what_cannot_be_carried_yet_is_told_to_the_agent() {
     let (tenant, relay) = running().await;
     for (id, changes) in [
-        ("g1", json!({"text": null, "content": [{"contentType": "Attachment", "attachment": {"mediaType": "Image"}}]})),
-        ("g2", json!({"type": "Structured", "content": [{"contentType": "Carousel"}]})),
+        (
+            "g1",
+            json!({"text": null, "content": [{"contentType": "Attachment", "attachment": {"mediaType": "Image"}}]}),
+        ),
+        (
+            "g2",
+            json!({"type": "Structured", "content": [{"contentType": "Carousel"}]}),
+        ),
         ("g3", json!({"type": "SomethingNew"})),
         ("g4", json!({"text": "   "})),
     ] {
-        assert_eq!(post_genesys(&tenant, &outbound(&tenant, id, changes).to_string()).await, 200);
+        assert_eq!(
+            post_genesys(&tenant, &outbound(&tenant, id, changes).to_string()).await,
+            200
+        );
     }
     let receipts = eventually("four receipts", SOON, || async {
         let receipts = tenant.sandbox.log().genesys_receipts;
@@ -167,8 +264,14 @@ async fn what_cannot_be_carried_yet_is_told_to_the_agent() {
     })
     .await;
     for receipt in receipts {
-        assert_eq!((receipt.status.as_str(), receipt.is_final), ("Failed", true));
-        assert_eq!(receipt.reasons[0].code.as_deref(), Some("UnsupportedMessage"));
+        assert_eq!(
+            (receipt.status.as_str(), receipt.is_final),
+            ("Failed", true)
+        );
+        assert_eq!(
+            receipt.reasons[0].code.as_deref(),
+            Some("UnsupportedMessage")
+        );
     }
     assert!(tenant.sandbox.log().twilio_sends.is_empty());
     relay.stop().await;
@@ -178,12 +281,28 @@ async fn what_cannot_be_carried_yet_is_told_to_the_agent() {
 async fn the_handshake_is_answered_only_without_signature_and_body() {
     let (tenant, relay) = running().await;
     let client = reqwest_client();
-    let url = |query: &str| tenant.public().join(&format!("/acme/genesys/outbound{query}")).expect("a valid path");
-    let get = client.get(url("?validationToken=abc.1")).send().await.expect("the relay answers");
+    let url = |query: &str| {
+        tenant
+            .public()
+            .join(&format!("/acme/genesys/outbound{query}"))
+            .expect("a valid path")
+    };
+    let get = client
+        .get(url("?validationToken=abc.1"))
+        .send()
+        .await
+        .expect("the relay answers");
     assert_eq!(get.headers()["cache-control"], "no-store");
     assert_eq!(get.headers()["x-content-type-options"], "nosniff");
-    assert_eq!(get.text().await.ok().as_deref(), Some("{\"challenge\":\"abc.1\"}"));
-    let post = client.post(url("?validationToken=abc.1")).send().await.expect("the relay answers");
+    assert_eq!(
+        get.text().await.ok().as_deref(),
+        Some("{\"challenge\":\"abc.1\"}")
+    );
+    let post = client
+        .post(url("?validationToken=abc.1"))
+        .send()
+        .await
+        .expect("the relay answers");
     assert_eq!(post.status(), 200);
     for (query, signed, body, status) in [
         ("?validationToken=%3Cb%3E", false, "", 400),
@@ -196,7 +315,11 @@ async fn the_handshake_is_answered_only_without_signature_and_body() {
             request = request.header("x-hub-signature-256", "sha256=bm90IGl0");
         }
         let answer = request.send().await.expect("the relay answers");
-        assert_eq!(answer.status(), status, "{query} signed: {signed} body: {body:?}");
+        assert_eq!(
+            answer.status(),
+            status,
+            "{query} signed: {signed} body: {body:?}"
+        );
     }
     relay.stop().await;
 }
@@ -217,20 +340,38 @@ async fn statuses_are_taken_for_any_customer_and_an_unknown_send_is_answered_200
     .collect();
     let path = "/twilio/status/nobodyknowsthis";
     assert_eq!(post_twilio(&tenant, path, &fields).await.status(), 200);
-    let other = with(fields.clone(), "AccountSid", "AC99999999999999999999999999999999");
+    let other = with(
+        fields.clone(),
+        "AccountSid",
+        "AC99999999999999999999999999999999",
+    );
     assert_eq!(post_twilio(&tenant, path, &other).await.status(), 403);
     let unknown = with(fields.clone(), "MessageStatus", "teleported");
     assert_eq!(post_twilio(&tenant, path, &unknown).await.status(), 200);
-    assert_eq!(post_form(&tenant, &format!("/acme{path}"), &fields, None).await.status(), 403);
+    assert_eq!(
+        post_form(&tenant, &format!("/acme{path}"), &fields, None)
+            .await
+            .status(),
+        403
+    );
     relay.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_full_outbox_is_answered_503_and_drains_when_genesys_is_back() {
-    let spec = Spec { max_bytes: Some(1024 * 1024), ..Spec::default() };
+    let spec = Spec {
+        max_bytes: Some(1024 * 1024),
+        ..Spec::default()
+    };
     let tenant = Tenant::new(fast(), spec).await;
     let relay = Relay::start(RELAY, &tenant).await;
-    tenant.sandbox.set_faults(Fault::new(Endpoint::GenesysMessage, Effect::Status { status: 503, body: None }));
+    tenant.sandbox.set_faults(Fault::new(
+        Endpoint::GenesysMessage,
+        Effect::Status {
+            status: 503,
+            body: None,
+        },
+    ));
     let long = format!("quokka {}", "x".repeat(60_000));
     let mut taken = 0;
     let refused = loop {
@@ -244,12 +385,25 @@ async fn a_full_outbox_is_answered_503_and_drains_when_genesys_is_back() {
     };
     assert_eq!(refused.status(), 503);
     assert_eq!(refused.headers()["retry-after"], "5");
-    let again = post_twilio(&tenant, "/twilio/inbound", &sms(&tenant, &format!("SM{:032}", 0), &long)).await;
-    assert_eq!(again.status(), 200, "what is in already is accepted also when nothing new is");
+    let again = post_twilio(
+        &tenant,
+        "/twilio/inbound",
+        &sms(&tenant, &format!("SM{:032}", 0), &long),
+    )
+    .await;
+    assert_eq!(
+        again.status(),
+        200,
+        "what is in already is accepted also when nothing new is"
+    );
     tenant.sandbox.set_faults([]);
     relay.until_drained(Duration::from_secs(60)).await;
     let log = tenant.sandbox.log();
-    let delivered = log.genesys_inbound.iter().filter(|seen| !seen.repeat && seen.answered).count();
+    let delivered = log
+        .genesys_inbound
+        .iter()
+        .filter(|seen| !seen.repeat && seen.answered)
+        .count();
     assert_eq!(delivered, taken);
     relay.stop().await;
 }
@@ -260,7 +414,12 @@ async fn a_volume_that_is_nearly_full_is_answered_503_at_once() {
     let relay = Relay::start_on_volume(RELAY, &tenant, 48).await;
     let answer = post_twilio(&tenant, "/twilio/inbound", &sms(&tenant, SID, "quokka")).await;
     assert_eq!(answer.status(), 503);
-    assert!(answer.text().await.is_ok_and(|body| body.contains("disk-full")));
+    assert!(
+        answer
+            .text()
+            .await
+            .is_ok_and(|body| body.contains("disk-full"))
+    );
     assert_eq!(relay.status().await["lanes"][0]["backlog"], 0);
     relay.stop().await;
 }
@@ -269,10 +428,31 @@ async fn a_volume_that_is_nearly_full_is_answered_503_at_once() {
 async fn a_body_beyond_a_megabyte_and_an_unknown_path_are_refused_and_the_relay_lives_on() {
     let (tenant, relay) = running().await;
     let huge = sms(&tenant, SID, &"x".repeat(1_100_000));
-    assert_eq!(post_twilio(&tenant, "/twilio/inbound", &huge).await.status(), 413);
-    assert_eq!(post_json(&tenant, "/nowhere", "{}", None).await.status(), 404);
-    let get = reqwest_client().get(tenant.public().join("/twilio/inbound").expect("a valid path")).send().await;
+    assert_eq!(
+        post_twilio(&tenant, "/twilio/inbound", &huge)
+            .await
+            .status(),
+        413
+    );
+    assert_eq!(
+        post_json(&tenant, "/nowhere", "{}", None).await.status(),
+        404
+    );
+    let get = reqwest_client()
+        .get(
+            tenant
+                .public()
+                .join("/twilio/inbound")
+                .expect("a valid path"),
+        )
+        .send()
+        .await;
     assert_eq!(get.expect("the relay answers").status(), 405);
-    assert_eq!(post_twilio(&tenant, "/twilio/inbound", &sms(&tenant, SID, "quokka")).await.status(), 200);
+    assert_eq!(
+        post_twilio(&tenant, "/twilio/inbound", &sms(&tenant, SID, "quokka"))
+            .await
+            .status(),
+        200
+    );
     relay.stop().await;
 }

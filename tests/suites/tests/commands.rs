@@ -14,16 +14,27 @@ const RELAY: &str = env!("CARGO_BIN_EXE_relay-under-test");
 const SOON: Duration = Duration::from_secs(30);
 
 fn command(arguments: &[&str], more: &[String]) -> Output {
-    Command::new(RELAY).args(arguments).args(more).output().expect("the relay's binary can be started")
+    Command::new(RELAY)
+        .args(arguments)
+        .args(more)
+        .output()
+        .expect("the relay's binary can be started")
 }
 
 fn said(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    )
 }
 
 /// The line of `check`'s table that begins with these words.
 fn line<'t>(text: &'t str, what: &str) -> &'t str {
-    text.lines().map(str::trim).find(|line| line.starts_with(what)).unwrap_or_default()
+    text.lines()
+        .map(str::trim)
+        .find(|line| line.starts_with(what))
+        .unwrap_or_default()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -31,33 +42,58 @@ async fn check_finds_nothing_wrong_but_the_unreachable_public_url() {
     let tenant = Tenant::fast().await;
     let output = command(&["check"], &tenant.configuration());
     let text = said(&output);
-    for what in ["manifest", "Secrets", "Genesys credentials", "Genesys integration", "Genesys webhook", "Twilio number"] {
+    for what in [
+        "manifest",
+        "Secrets",
+        "Genesys credentials",
+        "Genesys integration",
+        "Genesys webhook",
+        "Twilio number",
+    ] {
         assert!(line(&text, what).contains(" ok "), "{what}:\n{text}");
     }
-    assert!(line(&text, "Twilio webhook").contains("advice") && text.contains("#rc="), "{text}");
+    assert!(
+        line(&text, "Twilio webhook").contains("advice") && text.contains("#rc="),
+        "{text}"
+    );
     assert!(line(&text, "public URL").contains("WRONG"), "{text}");
     assert_eq!(output.status.code(), Some(1));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn check_names_what_is_wrong_on_each_side() {
-    let spec = Spec { integration_name: Some("acme-sns".into()), ..Spec::default() };
+    let spec = Spec {
+        integration_name: Some("acme-sns".into()),
+        ..Spec::default()
+    };
     let tenant = Tenant::new(fast(), spec).await;
     tenant.write_secret("twilio", "authToken", "not-the-token");
     let text = said(&command(&["check"], &tenant.configuration()));
-    assert!(line(&text, "Genesys integration").contains("WRONG") && text.contains("acme-sms"), "{text}");
+    assert!(
+        line(&text, "Genesys integration").contains("WRONG") && text.contains("acme-sms"),
+        "{text}"
+    );
     assert!(line(&text, "Genesys webhook").contains(" - "), "{text}");
-    assert!(line(&text, "Twilio credentials").contains("WRONG") && text.contains("20003"), "{text}");
+    assert!(
+        line(&text, "Twilio credentials").contains("WRONG") && text.contains("20003"),
+        "{text}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn check_tells_two_integrations_of_one_name_apart() {
     let mut options = fast();
-    let twin = Integration { id: "11111111-1f4e-4a6b-8c9d-2e5f7a1b3c4d".into(), ..options.integration.clone() };
+    let twin = Integration {
+        id: "11111111-1f4e-4a6b-8c9d-2e5f7a1b3c4d".into(),
+        ..options.integration.clone()
+    };
     options.other_integrations = vec![twin];
     let tenant = Tenant::new(options, Spec::default()).await;
     let text = said(&command(&["check"], &tenant.configuration()));
-    assert!(line(&text, "Genesys integration").contains("WRONG"), "{text}");
+    assert!(
+        line(&text, "Genesys integration").contains("WRONG"),
+        "{text}"
+    );
     assert!(text.contains("11111111-1f4e"), "the ids are named:\n{text}");
 }
 
@@ -66,7 +102,11 @@ async fn dead_letters_are_listed_masked_and_replayed_from_the_running_relay_and_
     let tenant = Tenant::fast().await;
     let customer = tenant.sandbox.options().customer.clone();
     let relay = Relay::start(RELAY, &tenant).await;
-    let resolved = async || relay.status().await["integrationId"].is_string().then_some(());
+    let resolved = async || {
+        relay.status().await["integrationId"]
+            .is_string()
+            .then_some(())
+    };
     eventually("the integration is resolved", SOON, resolved).await;
     tenant.sandbox.customer_sends(&customer, "STOP").await;
     relay.until_drained(SOON).await;
@@ -76,27 +116,60 @@ async fn dead_letters_are_listed_masked_and_replayed_from_the_running_relay_and_
     let dead = async || (relay.status().await["deadLetters"] == 2).then_some(());
     eventually("both are refused", SOON, dead).await;
 
-    let place = ["--control".to_owned(), tenant.control(), "--data-dir".into(), tenant.data_dir().display().to_string()];
+    let place = [
+        "--control".to_owned(),
+        tenant.control(),
+        "--data-dir".into(),
+        tenant.data_dir().display().to_string(),
+    ];
     let list = said(&command(&["dead-letters", "list"], &place));
-    assert!(list.contains("refused") && list.contains("21610") && list.contains('•'), "{list}");
-    assert!(!list.contains("quokka") && !list.contains(&customer), "{list}");
+    assert!(
+        list.contains("refused") && list.contains("21610") && list.contains('•'),
+        "{list}"
+    );
+    assert!(
+        !list.contains("quokka") && !list.contains(&customer),
+        "{list}"
+    );
 
     tenant.sandbox.customer_sends(&customer, "START").await;
     relay.until_drained(SOON).await;
     let replay = command(&["dead-letters", "replay", "--all"], &place);
     assert!(replay.status.success(), "{}", said(&replay));
-    eventually("both are sent", SOON, || async { (tenant.sandbox.log().twilio_sends.len() == 2).then_some(()) }).await;
-    let bodies: Vec<String> = tenant.sandbox.log().twilio_sends.into_iter().map(|send| send.body).collect();
+    eventually("both are sent", SOON, || async {
+        (tenant.sandbox.log().twilio_sends.len() == 2).then_some(())
+    })
+    .await;
+    let bodies: Vec<String> = tenant
+        .sandbox
+        .log()
+        .twilio_sends
+        .into_iter()
+        .map(|send| send.body)
+        .collect();
     assert_eq!(bodies, ["quokka one", "quokka two"]);
     relay.until_drained(SOON).await;
 
     let locked = tenant.data_dir().display().to_string();
-    let elsewhere = ["--control".to_owned(), "127.0.0.1:1".into(), "--data-dir".into(), locked];
+    let elsewhere = [
+        "--control".to_owned(),
+        "127.0.0.1:1".into(),
+        "--data-dir".into(),
+        locked,
+    ];
     let output = command(&["dead-letters", "list"], &elsewhere);
-    assert_eq!(output.status.code(), Some(2), "a running relay's directory is not opened");
+    assert_eq!(
+        output.status.code(),
+        Some(2),
+        "a running relay's directory is not opened"
+    );
     relay.stop().await;
     let output = command(&["dead-letters", "list"], &elsewhere);
-    assert!(output.status.success() && said(&output).contains("no dead letters"), "{}", said(&output));
+    assert!(
+        output.status.success() && said(&output).contains("no dead letters"),
+        "{}",
+        said(&output)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -105,11 +178,18 @@ async fn the_control_listener_is_for_this_machine_only() {
     let mut flags = tenant.run_flags();
     flags.extend(["--control-listen".to_owned(), "0.0.0.0:0".into()]);
     flags.retain(|flag| *flag != tenant.control());
-    let position = flags.iter().position(|flag| flag == "--control-listen").expect("the flag is there");
+    let position = flags
+        .iter()
+        .position(|flag| flag == "--control-listen")
+        .expect("the flag is there");
     flags.remove(position);
     let output = command(&["run"], &flags);
     assert_eq!(output.status.code(), Some(2));
-    assert!(said(&output).contains("--control-listen must be a loopback address"), "{}", said(&output));
+    assert!(
+        said(&output).contains("--control-listen must be a loopback address"),
+        "{}",
+        said(&output)
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -118,11 +198,18 @@ async fn a_second_relay_on_the_same_data_is_refused() {
     let relay = Relay::start(RELAY, &tenant).await;
     let other = Tenant::fast().await;
     let mut flags = other.run_flags();
-    let at = flags.iter().position(|flag| flag == "--data-dir").expect("the flag is there");
+    let at = flags
+        .iter()
+        .position(|flag| flag == "--data-dir")
+        .expect("the flag is there");
     flags[at + 1] = tenant.data_dir().display().to_string();
     let output = command(&["run"], &flags);
     assert_eq!(output.status.code(), Some(2));
-    assert!(said(&output).contains("in use by another relay"), "{}", said(&output));
+    assert!(
+        said(&output).contains("in use by another relay"),
+        "{}",
+        said(&output)
+    );
     relay.stop().await;
 }
 
@@ -133,7 +220,11 @@ async fn a_second_relay_on_the_same_data_is_refused() {
 #[case("no such command", &["jump"], "jump")]
 #[case("a bad address", &["run", "--secrets", "x", "--bridge", "y", "--listen", "everywhere"], "--listen")]
 #[case("replay without a choice", &["dead-letters", "replay"], "--id")]
-fn wrong_input_is_named_and_exits_with_2(#[case] case: &str, #[case] arguments: &[&str], #[case] names: &str) {
+fn wrong_input_is_named_and_exits_with_2(
+    #[case] case: &str,
+    #[case] arguments: &[&str],
+    #[case] names: &str,
+) {
     let output = command(arguments, &[]);
     assert_eq!(output.status.code(), Some(2), "{case}: {}", said(&output));
     assert!(said(&output).contains(names), "{case}: {}", said(&output));
@@ -145,7 +236,11 @@ async fn a_bad_secret_and_a_bad_manifest_are_named_and_exit_with_2() {
     tenant.write_secret("genesys", "webhookSecret", "short");
     let output = command(&["run"], &tenant.run_flags());
     assert_eq!(output.status.code(), Some(2));
-    assert!(said(&output).contains("\"webhookSecret\" must have 16 characters"), "{}", said(&output));
+    assert!(
+        said(&output).contains("\"webhookSecret\" must have 16 characters"),
+        "{}",
+        said(&output)
+    );
 
     let manifest = tenant.secrets_dir().join("bridge.yaml");
     let text = "apiVersion: messagingbridge.io/v1alpha1\nkind: MessagingBridge\nmetadata: {name: acme}\nspec:\n  genesys: \
@@ -156,7 +251,11 @@ async fn a_bad_secret_and_a_bad_manifest_are_named_and_exit_with_2() {
     let secrets = tenant.secrets_dir().display().to_string();
     let output = command(&["check", "--bridge", &path, "--secrets", &secrets], &[]);
     assert_eq!(output.status.code(), Some(2));
-    for field in ["spec.genesys.region", "spec.twilio.number", "spec.publicUrl"] {
+    for field in [
+        "spec.genesys.region",
+        "spec.twilio.number",
+        "spec.publicUrl",
+    ] {
         assert!(said(&output).contains(field), "{field}:\n{}", said(&output));
     }
 }
@@ -168,11 +267,20 @@ async fn ready_and_healthy_never_wait_for_a_platform() {
     let relay = Relay::start(RELAY, &tenant).await;
     for path in ["/healthz", "/readyz"] {
         let url = tenant.admin().join(path).expect("a valid path");
-        let answer = reqwest_client().get(url).send().await.expect("the admin address answers");
+        let answer = reqwest_client()
+            .get(url)
+            .send()
+            .await
+            .expect("the admin address answers");
         assert_eq!(answer.status(), 200, "{path}");
     }
-    let fields = messaging_bridge_suites::signed::sms(&tenant, "SM00000000000000000000000000000001", "quokka");
-    let answer = messaging_bridge_suites::signed::post_twilio(&tenant, "/twilio/inbound", &fields).await;
+    let fields = messaging_bridge_suites::signed::sms(
+        &tenant,
+        "SM00000000000000000000000000000001",
+        "quokka",
+    );
+    let answer =
+        messaging_bridge_suites::signed::post_twilio(&tenant, "/twilio/inbound", &fields).await;
     assert_eq!(answer.status(), 200);
     assert_eq!(relay.status().await["lanes"][0]["backlog"], json!(1));
     relay.stop().await;

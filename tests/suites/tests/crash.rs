@@ -12,18 +12,39 @@ const KILLS_A_STEP: usize = 4;
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_relay_killed_in_every_step_under_load_keeps_its_promises() {
     let tenant = Tenant::fast().await;
-    let plan = Plan { binary: RELAY, steps: &STEPS, kills: KILLS_A_STEP, faults: None };
+    let plan = Plan {
+        binary: RELAY,
+        steps: &STEPS,
+        kills: KILLS_A_STEP,
+        faults: None,
+    };
     let outcome = run(&tenant, &plan).await;
     let verdict = &outcome.verdict;
     println!(
         "killed in {:?}; {} acknowledged, {} repeats towards Genesys, {} told as failed",
         outcome.killed, verdict.acknowledged, verdict.repeats, verdict.told_as_failed
     );
-    assert!(verdict.is_clean(), "broken promises:\n{}", verdict.broken.join("\n"));
-    assert!(verdict.acknowledged > 500, "the load was too light to prove anything: {}", verdict.acknowledged);
+    assert!(
+        verdict.is_clean(),
+        "broken promises:\n{}",
+        verdict.broken.join("\n")
+    );
+    assert!(
+        verdict.acknowledged > 500,
+        "the load was too light to prove anything: {}",
+        verdict.acknowledged
+    );
     for step in STEPS {
         let kills = outcome.killed.get(step).copied().unwrap_or_default();
-        assert!(kills >= 3, "only {kills} kills inside {step:?}: {:?}", outcome.killed);
+        assert!(
+            kills >= 3,
+            "only {kills} kills inside {step:?}: {:?}",
+            outcome.killed
+        );
     }
-    assert!(outcome.leaks.is_empty(), "logged what it must not:\n{}", outcome.leaks.join("\n"));
+    assert!(
+        outcome.leaks.is_empty(),
+        "logged what it must not:\n{}",
+        outcome.leaks.join("\n")
+    );
 }

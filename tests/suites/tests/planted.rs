@@ -12,7 +12,12 @@ const ROUNDS: usize = 4;
 async fn is_noticed(fault: &str, steps: &[&str], noticed: impl Fn(&Outcome) -> bool) -> bool {
     for _ in 0..ROUNDS {
         let tenant = Tenant::fast().await;
-        let plan = Plan { binary: RELAY, steps, kills: 3, faults: Some(fault) };
+        let plan = Plan {
+            binary: RELAY,
+            steps,
+            kills: 3,
+            faults: Some(fault),
+        };
         if noticed(&run(&tenant, &plan).await) {
             return true;
         }
@@ -21,35 +26,47 @@ async fn is_noticed(fault: &str, steps: &[&str], noticed: impl Fn(&Outcome) -> b
 }
 
 fn says(outcome: &Outcome, words: &str) -> bool {
-    outcome.verdict.broken.iter().any(|broken| broken.contains(words))
+    outcome
+        .verdict
+        .broken
+        .iter()
+        .any(|broken| broken.contains(words))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answering_before_the_commit_is_noticed_as_a_loss() {
-    let noticed = is_noticed("fault-answer-before-commit=return", &["send", "receipt"], |outcome| {
-        says(outcome, "acknowledged and lost")
-    });
+    let noticed = is_noticed(
+        "fault-answer-before-commit=return",
+        &["send", "receipt"],
+        |outcome| says(outcome, "acknowledged and lost"),
+    );
     assert!(noticed.await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_key_in_another_transaction_is_noticed_as_a_message_stored_twice() {
-    let noticed = is_noticed("fault-key-in-another-transaction=return", &["append", "mark"], |outcome| {
-        says(outcome, "stored twice") || says(outcome, "texted 2 times")
-    });
+    let noticed = is_noticed(
+        "fault-key-in-another-transaction=return",
+        &["append", "mark"],
+        |outcome| says(outcome, "stored twice") || says(outcome, "texted 2 times"),
+    );
     assert!(noticed.await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn ignoring_the_order_of_a_lane_is_noticed() {
-    let noticed = is_noticed("fault-lane-order-ignored=return", &["send", "answer"], |outcome| {
-        says(outcome, "which was in earlier")
-    });
+    let noticed = is_noticed(
+        "fault-lane-order-ignored=return",
+        &["send", "answer"],
+        |outcome| says(outcome, "which was in earlier"),
+    );
     assert!(noticed.await);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_number_in_a_log_is_noticed() {
-    let noticed = is_noticed("fault-number-in-log=return", &["accept"], |outcome| !outcome.leaks.is_empty());
+    let noticed = is_noticed("fault-number-in-log=return", &["accept"], |outcome| {
+        !outcome.leaks.is_empty()
+    });
     assert!(noticed.await);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use messaging_bridge_sandbox::{Effect, Endpoint, Fault, FinalStatus, ReceiptSeen};
+use messaging_bridge_sandbox::{Effect, Endpoint, Fault, ReceiptSeen};
 use messaging_bridge_suites::eventually;
 use messaging_bridge_suites::process::{Relay, reqwest_client};
 use messaging_bridge_suites::tenant::{Spec, Tenant, fast};
@@ -14,7 +14,11 @@ const SOON: Duration = Duration::from_secs(30);
 async fn running() -> (Tenant, Relay, String) {
     let tenant = Tenant::fast().await;
     let relay = Relay::start(RELAY, &tenant).await;
-    let resolved = async || relay.status().await["integrationId"].is_string().then_some(());
+    let resolved = async || {
+        relay.status().await["integrationId"]
+            .is_string()
+            .then_some(())
+    };
     eventually("the integration is resolved", SOON, resolved).await;
     let customer = tenant.sandbox.options().customer.clone();
     (tenant, relay, customer)
@@ -23,39 +27,11 @@ async fn running() -> (Tenant, Relay, String) {
 async fn final_receipt(tenant: &Tenant, id: &str) -> ReceiptSeen {
     eventually("a final receipt", SOON, || async {
         let receipts = tenant.sandbox.log().genesys_receipts;
-        receipts.into_iter().find(|receipt| receipt.message_id == id && receipt.is_final)
+        receipts
+            .into_iter()
+            .find(|receipt| receipt.message_id == id && receipt.is_final)
     })
     .await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_long_reply_arrives_in_parts_and_in_order_with_one_receipt() {
-    let (tenant, relay, customer) = running().await;
-    let words: Vec<String> = (0..700).map(|number| format!("quokka{number:03}")).collect();
-    let id = tenant.sandbox.agent_sends(&customer, &words.join(" ")).await;
-    let receipt = final_receipt(&tenant, &id).await;
-    assert_eq!(receipt.status, "Delivered");
-    let log = tenant.sandbox.log();
-    let sent: Vec<&str> = log.twilio_sends.iter().flat_map(|send| send.body.split(' ')).collect();
-    assert_eq!(sent, words, "no word is lost, cut or out of order");
-    assert!(log.twilio_sends.len() >= 5);
-    assert!(log.twilio_sends.iter().all(|send| send.body.encode_utf16().count() <= 1600));
-    let levels: Vec<&str> = log.genesys_receipts.iter().map(|receipt| receipt.status.as_str()).collect();
-    assert!(levels == ["Sent", "Delivered"] || levels == ["Delivered"], "{levels:?}");
-    relay.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_failure_of_the_carrier_reaches_the_agent_with_reason_and_sentence() {
-    let (tenant, relay, customer) = running().await;
-    let effect = Effect::FinalStatus { status: FinalStatus::Undelivered, error_code: Some(30003) };
-    tenant.sandbox.set_faults(Fault::new(Endpoint::TwilioCallback, effect));
-    let id = tenant.sandbox.agent_sends(&customer, "quokka").await;
-    let receipt = final_receipt(&tenant, &id).await;
-    assert_eq!(receipt.status, "Failed");
-    assert_eq!(receipt.reasons[0].code.as_deref(), Some("InvalidDestination"));
-    assert!(receipt.reasons[0].message.contains("30003"), "{}", receipt.reasons[0].message);
-    relay.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -64,74 +40,18 @@ async fn a_customer_who_opted_out_is_told_at_once_and_delays_nobody_else() {
     tenant.sandbox.customer_sends(&customer, "STOP").await;
     relay.until_drained(SOON).await;
     let refused = tenant.sandbox.agent_sends(&customer, "quokka one").await;
-    let other = tenant.sandbox.agent_sends("+15557650000", "quokka two").await;
+    let other = tenant
+        .sandbox
+        .agent_sends("+15557650000", "quokka two")
+        .await;
     let receipt = final_receipt(&tenant, &refused).await;
     assert_eq!(receipt.status, "Failed");
-    assert_eq!(receipt.reasons[0].code.as_deref(), Some("RecipientOptedOut"));
+    assert_eq!(
+        receipt.reasons[0].code.as_deref(),
+        Some("RecipientOptedOut")
+    );
     assert_eq!(final_receipt(&tenant, &other).await.status, "Delivered");
     assert_eq!(relay.status().await["deadLetters"], 1);
-    relay.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn callbacks_twice_and_out_of_order_end_in_the_same_receipt() {
-    let (tenant, relay, customer) = running().await;
-    tenant.sandbox.set_faults([
-        Fault::new(Endpoint::TwilioCallback, Effect::Reordered),
-        Fault::new(Endpoint::TwilioCallback, Effect::Duplicated),
-    ]);
-    let id = tenant.sandbox.agent_sends(&customer, "quokka").await;
-    assert_eq!(final_receipt(&tenant, &id).await.status, "Delivered");
-    relay.until_drained(SOON).await;
-    let after: Vec<String> = tenant.sandbox.log().genesys_receipts.into_iter().map(|receipt| receipt.status).collect();
-    assert_eq!(after.last().map(String::as_str), Some("Delivered"), "{after:?}");
-    relay.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_lost_answer_from_twilio_is_proven_by_its_callback_and_not_sent_twice() {
-    let (tenant, relay, customer) = running().await;
-    tenant.sandbox.set_faults(Fault::new(Endpoint::TwilioSend, Effect::LostAnswer { status: Some(500) }).times(1));
-    let id = tenant.sandbox.agent_sends(&customer, "quokka").await;
-    assert_eq!(final_receipt(&tenant, &id).await.status, "Delivered");
-    relay.until_drained(SOON).await;
-    assert_eq!(tenant.sandbox.log().twilio_sends.len(), 1);
-    relay.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_lost_answer_without_callbacks_is_found_by_listing_and_not_sent_twice() {
-    let (tenant, relay, customer) = running().await;
-    tenant.sandbox.set_faults([
-        Fault::new(Endpoint::TwilioSend, Effect::LostAnswer { status: None }).times(1),
-        Fault::new(Endpoint::TwilioCallback, Effect::Held),
-    ]);
-    tenant.sandbox.agent_sends(&customer, "quokka one").await;
-    tenant.sandbox.agent_sends(&customer, "quokka two").await;
-    eventually("both are sent", SOON, || async { (tenant.sandbox.log().twilio_sends.len() >= 2).then_some(()) }).await;
-    relay.until_drained(SOON).await;
-    let bodies: Vec<String> = tenant.sandbox.log().twilio_sends.into_iter().map(|send| send.body).collect();
-    assert_eq!(bodies, ["quokka one", "quokka two"]);
-    assert_eq!(relay.status().await["deadLetters"], 0);
-    relay.stop().await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_send_that_nobody_can_prove_is_never_sent_again_and_the_agent_is_told() {
-    let (tenant, relay, customer) = running().await;
-    tenant.sandbox.set_faults(Fault::new(Endpoint::TwilioSend, Effect::Status { status: 500, body: None }).times(1));
-    let id = tenant.sandbox.agent_sends(&customer, "quokka one").await;
-    let receipt = eventually("the agent is told", SOON, || async {
-        tenant.sandbox.log().genesys_receipts.into_iter().find(|receipt| receipt.message_id == id)
-    })
-    .await;
-    assert_eq!((receipt.status.as_str(), receipt.is_final), ("Failed", false));
-    tenant.sandbox.agent_sends(&customer, "quokka two").await;
-    eventually("the second is sent", SOON, || async { (!tenant.sandbox.log().twilio_sends.is_empty()).then_some(()) })
-        .await;
-    relay.until_drained(SOON).await;
-    let bodies: Vec<String> = tenant.sandbox.log().twilio_sends.into_iter().map(|send| send.body).collect();
-    assert_eq!(bodies, ["quokka two"], "the lane goes on, and the first is not sent again");
     relay.stop().await;
 }
 
@@ -139,7 +59,11 @@ async fn a_send_that_nobody_can_prove_is_never_sent_again_and_the_agent_is_told(
 async fn genesys_asking_for_patience_is_obeyed_and_nothing_is_lost() {
     let (tenant, relay, customer) = running().await;
     relay.until_drained(SOON).await;
-    let fault = Fault::new(Endpoint::GenesysMessage, Effect::RateLimited { retry_after: 3 }).times(1);
+    let fault = Fault::new(
+        Endpoint::GenesysMessage,
+        Effect::RateLimited { retry_after: 3 },
+    )
+    .times(1);
     tenant.sandbox.set_faults(fault);
     let began = std::time::Instant::now();
     for text in ["quokka one", "quokka two"] {
@@ -149,8 +73,18 @@ async fn genesys_asking_for_patience_is_obeyed_and_nothing_is_lost() {
         (tenant.sandbox.log().genesys_inbound.len() == 2).then_some(())
     })
     .await;
-    assert!(began.elapsed() >= Duration::from_secs(3), "came after {:?}", began.elapsed());
-    let texts: Vec<String> = tenant.sandbox.log().genesys_inbound.into_iter().map(|seen| seen.text).collect();
+    assert!(
+        began.elapsed() >= Duration::from_secs(3),
+        "came after {:?}",
+        began.elapsed()
+    );
+    let texts: Vec<String> = tenant
+        .sandbox
+        .log()
+        .genesys_inbound
+        .into_iter()
+        .map(|seen| seen.text)
+        .collect();
     assert_eq!(texts, ["quokka one", "quokka two"]);
     relay.stop().await;
 }
@@ -158,11 +92,23 @@ async fn genesys_asking_for_patience_is_obeyed_and_nothing_is_lost() {
 #[tokio::test(flavor = "multi_thread")]
 async fn one_stuck_customer_delays_nobody_else() {
     let (tenant, relay, stuck) = running().await;
-    let fault = Fault::new(Endpoint::GenesysMessage, Effect::Status { status: 500, body: None });
+    let fault = Fault::new(
+        Endpoint::GenesysMessage,
+        Effect::Status {
+            status: 500,
+            body: None,
+        },
+    );
     tenant.sandbox.set_faults(fault.for_customer(stuck.clone()));
     for number in 0..5 {
-        tenant.sandbox.customer_sends(&stuck, &format!("quokka stuck {number}")).await;
-        tenant.sandbox.customer_sends("+15557650000", &format!("quokka free {number}")).await;
+        tenant
+            .sandbox
+            .customer_sends(&stuck, &format!("quokka stuck {number}"))
+            .await;
+        tenant
+            .sandbox
+            .customer_sends("+15557650000", &format!("quokka free {number}"))
+            .await;
     }
     eventually("the free one is served", SOON, || async {
         (tenant.sandbox.log().genesys_inbound.len() == 5).then_some(())
@@ -177,20 +123,32 @@ async fn one_stuck_customer_delays_nobody_else() {
         .filter(|seen| seen.customer == stuck)
         .map(|seen| seen.text.trim_start_matches("quokka "))
         .collect();
-    assert_eq!(stuck, ["stuck 0", "stuck 1", "stuck 2", "stuck 3", "stuck 4"]);
+    assert_eq!(
+        stuck,
+        ["stuck 0", "stuck 1", "stuck 2", "stuck 3", "stuck 4"]
+    );
     relay.stop().await;
 }
 
 fn blocked<'s>(status: &'s Value, direction: &str) -> &'s Value {
-    let lanes = status["lanes"].as_array().expect("the status lists both directions");
-    let lane = lanes.iter().find(|lane| lane["direction"] == direction).expect("the status lists both directions");
+    let lanes = status["lanes"]
+        .as_array()
+        .expect("the status lists both directions");
+    let lane = lanes
+        .iter()
+        .find(|lane| lane["direction"] == direction)
+        .expect("the status lists both directions");
     &lane["blocked"]
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn refused_credentials_block_the_direction_name_the_fix_and_a_changed_secret_resumes_it() {
     let tenant = Tenant::fast().await;
-    tenant.write_secret("twilio", "authToken", &format!("{}\n", tenant.sandbox.options().auth_token));
+    tenant.write_secret(
+        "twilio",
+        "authToken",
+        &format!("{}\n", tenant.sandbox.options().auth_token),
+    );
     tenant.write_secret("twilio", "apiKeySid", "SK00000000000000000000000000000009");
     tenant.write_secret("twilio", "apiKeySecret", "wrong-key-secret");
     let token = tenant.sandbox.options().auth_token.clone();
@@ -204,8 +162,15 @@ async fn refused_credentials_block_the_direction_name_the_fix_and_a_changed_secr
     })
     .await;
     assert_eq!(blocked(&status, "outbound")["cause"], "Credentials");
-    assert!(blocked(&status, "outbound")["fix"].as_str().is_some_and(|fix| fix.contains("Secret")));
-    assert!(blocked(&status, "inbound").is_null(), "the other direction flows");
+    assert!(
+        blocked(&status, "outbound")["fix"]
+            .as_str()
+            .is_some_and(|fix| fix.contains("Secret"))
+    );
+    assert!(
+        blocked(&status, "inbound").is_null(),
+        "the other direction flows"
+    );
     assert_eq!(status["deadLetters"], 0);
     tenant.write_secret("twilio", "authToken", &token);
     relay.until_drained(SOON).await;
@@ -216,7 +181,10 @@ async fn refused_credentials_block_the_direction_name_the_fix_and_a_changed_secr
 
 #[tokio::test(flavor = "multi_thread")]
 async fn until_the_integration_is_found_customers_are_accepted_and_genesys_is_answered_503() {
-    let spec = Spec { integration_name: Some("acme-sns".into()), ..Spec::default() };
+    let spec = Spec {
+        integration_name: Some("acme-sns".into()),
+        ..Spec::default()
+    };
     let tenant = Tenant::new(fast(), spec).await;
     let relay = Relay::start(RELAY, &tenant).await;
     let customer = tenant.sandbox.options().customer.clone();
@@ -230,10 +198,17 @@ async fn until_the_integration_is_found_customers_are_accepted_and_genesys_is_an
     tenant.sandbox.agent_sends(&customer, "quokka").await;
     eventually("Genesys is answered 503", SOON, || async {
         let log = tenant.sandbox.log();
-        log.webhooks.iter().any(|attempt| attempt.status == Some(503)).then_some(())
+        log.webhooks
+            .iter()
+            .any(|attempt| attempt.status == Some(503))
+            .then_some(())
     })
     .await;
-    assert!(relay.log().contains("acme-sms"), "the log names the nearest integration:\n{}", relay.log());
+    assert!(
+        relay.log().contains("acme-sms"),
+        "the log names the nearest integration:\n{}",
+        relay.log()
+    );
     relay.stop().await;
 }
 
@@ -242,8 +217,15 @@ async fn a_rotation_of_the_webhook_secrets_refuses_nobody() {
     let (tenant, relay, customer) = running().await;
     let options = tenant.sandbox.options().clone();
     let before = relay.status().await["secrets"].clone();
-    tenant.write_secret("twilio", "authToken", &format!("next-token-0123456789\n{}", options.auth_token));
-    let both = format!("next-webhook-secret-0123\n{}", options.integration.webhook_secret);
+    tenant.write_secret(
+        "twilio",
+        "authToken",
+        &format!("next-token-0123456789\n{}", options.auth_token),
+    );
+    let both = format!(
+        "next-webhook-secret-0123\n{}",
+        options.integration.webhook_secret
+    );
     tenant.write_secret("genesys", "webhookSecret", &both);
     eventually("the changed Secrets are loaded", SOON, || async {
         let now = relay.status().await["secrets"].clone();
@@ -254,7 +236,13 @@ async fn a_rotation_of_the_webhook_secrets_refuses_nobody() {
     let id = tenant.sandbox.agent_sends(&customer, "quokka").await;
     assert_eq!(final_receipt(&tenant, &id).await.status, "Delivered");
     let log = tenant.sandbox.log();
-    assert!(log.webhooks.iter().all(|attempt| attempt.status == Some(200)), "{:?}", log.webhooks);
+    assert!(
+        log.webhooks
+            .iter()
+            .all(|attempt| attempt.status == Some(200)),
+        "{:?}",
+        log.webhooks
+    );
     relay.stop().await;
 }
 
@@ -263,11 +251,20 @@ async fn dying_tokens_cost_nothing_but_a_new_one() {
     let (tenant, relay, customer) = running().await;
     for number in 0..10 {
         tenant.sandbox.kill_tokens();
-        tenant.sandbox.customer_sends(&customer, &format!("quokka {number}")).await;
+        tenant
+            .sandbox
+            .customer_sends(&customer, &format!("quokka {number}"))
+            .await;
         tokio::time::sleep(Duration::from_millis(30)).await;
     }
     relay.until_drained(SOON).await;
-    let texts: Vec<String> = tenant.sandbox.log().genesys_inbound.into_iter().map(|seen| seen.text).collect();
+    let texts: Vec<String> = tenant
+        .sandbox
+        .log()
+        .genesys_inbound
+        .into_iter()
+        .map(|seen| seen.text)
+        .collect();
     let expected: Vec<String> = (0..10).map(|number| format!("quokka {number}")).collect();
     assert_eq!(texts, expected);
     assert!(blocked(&relay.status().await, "inbound").is_null());
@@ -277,20 +274,42 @@ async fn dying_tokens_cost_nothing_but_a_new_one() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_stop_in_the_middle_of_the_load_loses_nothing_and_exits_with_0() {
     let (tenant, relay, customer) = running().await;
-    tenant.sandbox.set_faults(Fault::new(Endpoint::TwilioSend, Effect::Latency { millis: 100 }));
+    tenant.sandbox.set_faults(Fault::new(
+        Endpoint::TwilioSend,
+        Effect::Latency { millis: 100 },
+    ));
     for number in 0..20 {
-        tenant.sandbox.customer_sends(&customer, &format!("quokka in {number}")).await;
-        tenant.sandbox.agent_sends(&customer, &format!("quokka out {number}")).await;
+        tenant
+            .sandbox
+            .customer_sends(&customer, &format!("quokka in {number}"))
+            .await;
+        tenant
+            .sandbox
+            .agent_sends(&customer, &format!("quokka out {number}"))
+            .await;
     }
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert!(relay.stop().await.success());
     let relay = Relay::start(RELAY, &tenant).await;
     relay.until_drained(SOON).await;
     let log = tenant.sandbox.log();
-    let accepted = log.webhooks.iter().filter(|attempt| attempt.status == Some(200)).count();
-    let arrived = log.genesys_inbound.iter().filter(|seen| !seen.repeat).count() + log.twilio_sends.len();
+    let accepted = log
+        .webhooks
+        .iter()
+        .filter(|attempt| attempt.status == Some(200))
+        .count();
+    let arrived = log
+        .genesys_inbound
+        .iter()
+        .filter(|seen| !seen.repeat)
+        .count()
+        + log.twilio_sends.len();
     assert_eq!(arrived, accepted);
-    assert_eq!(relay.status().await["deadLetters"], 0, "a stop leaves no send in doubt");
+    assert_eq!(
+        relay.status().await["deadLetters"],
+        0,
+        "a stop leaves no send in doubt"
+    );
     relay.stop().await;
 }
 
@@ -298,15 +317,29 @@ async fn a_stop_in_the_middle_of_the_load_loses_nothing_and_exits_with_0() {
 async fn metrics_have_bounded_labels_and_no_numbers() {
     let (tenant, relay, customer) = running().await;
     for number in 0..20 {
-        tenant.sandbox.customer_sends(&format!("+155576500{number:02}"), "quokka").await;
+        tenant
+            .sandbox
+            .customer_sends(&format!("+155576500{number:02}"), "quokka")
+            .await;
     }
     let id = tenant.sandbox.agent_sends(&customer, "quokka").await;
     final_receipt(&tenant, &id).await;
     relay.until_drained(SOON).await;
     let url = tenant.admin().join("/metrics").expect("a valid path");
-    let text = reqwest_client().get(url).send().await.expect("the admin address answers").text().await;
+    let text = reqwest_client()
+        .get(url)
+        .send()
+        .await
+        .expect("the admin address answers")
+        .text()
+        .await;
     let text = text.expect("the metrics are text");
-    assert!(text.contains("messaging_bridge_relay_webhooks_total{hook=\"twilio_inbound\",verdict=\"accepted\"} 20"), "{text}");
+    assert!(
+        text.contains(
+            "messaging_bridge_relay_webhooks_total{hook=\"twilio_inbound\",verdict=\"accepted\"} 20"
+        ),
+        "{text}"
+    );
     assert!(text.lines().count() < 200, "labels are bounded");
     assert!(!text.contains("+155") && !text.contains("5557"), "{text}");
     relay.stop().await;
