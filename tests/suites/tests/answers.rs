@@ -28,7 +28,7 @@ async fn running() -> (Tenant, Relay) {
     (tenant, relay)
 }
 
-fn outbound(tenant: &Tenant, id: &str, changes: Value) -> Value {
+fn outbound(tenant: &Tenant, id: &str, changes: &Value) -> Value {
     let options = tenant.sandbox.options();
     let mut body = json!({
         "id": id, "type": "Text", "text": "quokka", "direction": "Outbound",
@@ -192,7 +192,7 @@ async fn the_prefix_may_be_stripped_by_the_proxy_or_not_and_the_query_is_signed_
 #[tokio::test(flavor = "multi_thread")]
 async fn genesys_is_answered_200_for_whatever_it_signed_and_refused_for_what_it_did_not() {
     let (tenant, relay) = running().await;
-    let text = outbound(&tenant, "g1", json!({})).to_string();
+    let text = outbound(&tenant, "g1", &json!({})).to_string();
     let path = "/acme/genesys/outbound";
     assert_eq!(
         post_json(&tenant, path, &text, None).await.status(),
@@ -211,7 +211,7 @@ async fn genesys_is_answered_200_for_whatever_it_signed_and_refused_for_what_it_
     let foreign = outbound(
         &tenant,
         "g2",
-        json!({"channel": {"id": "another", "to": {"id": "+15550001111"}}}),
+        &json!({"channel": {"id": "another", "to": {"id": "+15550001111"}}}),
     );
     assert_eq!(
         post_genesys(&tenant, &foreign.to_string()).await,
@@ -223,7 +223,7 @@ async fn genesys_is_answered_200_for_whatever_it_signed_and_refused_for_what_it_
         json!({"type": "Receipt", "status": "Published"}),
         json!({"direction": "Inbound"}),
     ] {
-        let body = outbound(&tenant, "g3", ignored.clone()).to_string();
+        let body = outbound(&tenant, "g3", &ignored).to_string();
         assert_eq!(post_genesys(&tenant, &body).await, 200, "{ignored}");
     }
     for _ in 0..3 {
@@ -254,7 +254,7 @@ async fn what_cannot_be_carried_yet_is_told_to_the_agent() {
         ("g4", json!({"text": "   "})),
     ] {
         assert_eq!(
-            post_genesys(&tenant, &outbound(&tenant, id, changes).to_string()).await,
+            post_genesys(&tenant, &outbound(&tenant, id, &changes).to_string()).await,
             200
         );
     }
@@ -397,10 +397,9 @@ async fn a_full_outbox_is_answered_503_and_drains_when_genesys_is_back() {
         "what is in already is accepted also when nothing new is"
     );
     tenant.sandbox.set_faults([]);
-    relay.until_drained(Duration::from_secs(60)).await;
-    let log = tenant.sandbox.log();
-    let delivered = log
-        .genesys_inbound
+    relay.until_drained(Duration::from_mins(1)).await;
+    let seen = tenant.sandbox.log().genesys_inbound;
+    let delivered = seen
         .iter()
         .filter(|seen| !seen.repeat && seen.answered)
         .count();

@@ -97,8 +97,8 @@ async fn check_tells_two_integrations_of_one_name_apart() {
     assert!(text.contains("11111111-1f4e"), "the ids are named:\n{text}");
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn dead_letters_are_listed_masked_and_replayed_from_the_running_relay_and_without_one() {
+/// A running relay with two dead letters: replies to a customer who opted out.
+async fn with_two_dead_letters() -> (Tenant, Relay) {
     let tenant = Tenant::fast().await;
     let customer = tenant.sandbox.options().customer.clone();
     let relay = Relay::start(RELAY, &tenant).await;
@@ -109,33 +109,66 @@ async fn dead_letters_are_listed_masked_and_replayed_from_the_running_relay_and_
     };
     eventually("the integration is resolved", SOON, resolved).await;
     tenant.sandbox.customer_sends(&customer, "STOP").await;
-    relay.until_drained(SOON).await;
+    eventually("the customer has opted out", SOON, || async {
+        (!tenant.sandbox.log().genesys_inbound.is_empty()).then_some(())
+    })
+    .await;
     for text in ["quokka one", "quokka two"] {
         tenant.sandbox.agent_sends(&customer, text).await;
     }
     let dead = async || (relay.status().await["deadLetters"] == 2).then_some(());
     eventually("both are refused", SOON, dead).await;
+    (tenant, relay)
+}
 
-    let place = [
-        "--control".to_owned(),
-        tenant.control(),
+/// Where the command finds them.
+fn place(control: &str, tenant: &Tenant) -> [String; 4] {
+    let data_dir = tenant.data_dir().display().to_string();
+    [
+        "--control".into(),
+        control.into(),
         "--data-dir".into(),
-        tenant.data_dir().display().to_string(),
-    ];
-    let list = said(&command(&["dead-letters", "list"], &place));
+        data_dir,
+    ]
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_are_listed_without_bodies_and_numbers() {
+    let (tenant, relay) = with_two_dead_letters().await;
+    let list = said(&command(
+        &["dead-letters", "list"],
+        &place(&tenant.control(), &tenant),
+    ));
     assert!(
         list.contains("refused") && list.contains("21610") && list.contains('•'),
         "{list}"
     );
     assert!(
-        !list.contains("quokka") && !list.contains(&customer),
+        !list.contains("quokka") && !list.contains(&tenant.sandbox.options().customer),
         "{list}"
     );
+    relay.stop().await;
+}
 
-    tenant.sandbox.customer_sends(&customer, "START").await;
-    relay.until_drained(SOON).await;
-    let replay = command(&["dead-letters", "replay", "--all"], &place);
-    assert!(replay.status.success(), "{}", said(&replay));
+#[tokio::test(flavor = "multi_thread")]
+async fn dead_letters_are_replayed_by_the_running_relay_in_their_order() {
+    let (tenant, relay) = with_two_dead_letters().await;
+    let before = tenant.sandbox.log().genesys_inbound.len();
+    tenant
+        .sandbox
+        .customer_sends(&tenant.sandbox.options().customer, "START")
+        .await;
+    eventually("the customer has opted in", SOON, || async {
+        (tenant.sandbox.log().genesys_inbound.len() > before).then_some(())
+    })
+    .await;
+    let here = place(&tenant.control(), &tenant);
+    let again = command(&["dead-letters", "replay", "--all"], &here);
+    assert!(
+        again.status.success() && said(&again).contains("in 1 lane"),
+        "{}",
+        said(&again)
+    );
     eventually("both are sent", SOON, || async {
         (tenant.sandbox.log().twilio_sends.len() == 2).then_some(())
     })
@@ -148,28 +181,37 @@ async fn dead_letters_are_listed_masked_and_replayed_from_the_running_relay_and_
         .map(|send| send.body)
         .collect();
     assert_eq!(bodies, ["quokka one", "quokka two"]);
-    relay.until_drained(SOON).await;
+    let unknown = command(&["dead-letters", "replay", "--id", "99"], &here);
+    assert_eq!(unknown.status.code(), Some(1));
+    assert!(
+        said(&unknown).contains("no dead letter 99"),
+        "{}",
+        said(&unknown)
+    );
+    relay.stop().await;
+}
 
-    let locked = tenant.data_dir().display().to_string();
-    let elsewhere = [
-        "--control".to_owned(),
-        "127.0.0.1:1".into(),
-        "--data-dir".into(),
-        locked,
-    ];
-    let output = command(&["dead-letters", "list"], &elsewhere);
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_relay_the_data_is_opened_and_with_one_elsewhere_it_is_not() {
+    let (tenant, relay) = with_two_dead_letters().await;
+    let elsewhere = place("127.0.0.1:1", &tenant);
+    let locked = command(&["dead-letters", "list"], &elsewhere);
     assert_eq!(
-        output.status.code(),
+        locked.status.code(),
         Some(2),
         "a running relay's directory is not opened"
     );
     relay.stop().await;
-    let output = command(&["dead-letters", "list"], &elsewhere);
+    let list = command(&["dead-letters", "list"], &elsewhere);
     assert!(
-        output.status.success() && said(&output).contains("no dead letters"),
+        list.status.success() && said(&list).contains("21610"),
         "{}",
-        said(&output)
+        said(&list)
     );
+    let again = command(&["dead-letters", "replay", "--id", "1"], &elsewhere);
+    assert!(again.status.success(), "{}", said(&again));
+    let list = said(&command(&["dead-letters", "list"], &elsewhere));
+    assert_eq!(list.matches("21610").count(), 1, "{list}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

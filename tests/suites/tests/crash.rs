@@ -20,10 +20,15 @@ async fn a_relay_killed_in_every_step_under_load_keeps_its_promises() {
     };
     let outcome = run(&tenant, &plan).await;
     let verdict = &outcome.verdict;
-    println!(
-        "killed in {:?}; {} acknowledged, {} repeats towards Genesys, {} told as failed",
+    let summary = format!(
+        "killed in {:?}; {} acknowledged, {} repeats towards Genesys, {} told as failed\n",
         outcome.killed, verdict.acknowledged, verdict.repeats, verdict.told_as_failed
     );
+    // Kept with the other outputs of a run; a run without such a place loses only the summary.
+    if let Some(place) = std::env::var_os("CI_OUTPUT_DIR") {
+        std::fs::write(std::path::Path::new(&place).join("crash.txt"), summary)
+            .expect("the summary can be written");
+    }
     assert!(
         verdict.is_clean(),
         "broken promises:\n{}",

@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use messaging_bridge_sandbox::{Effect, Endpoint, Fault, FinalStatus, ReceiptSeen};
 use messaging_bridge_suites::eventually;
-use messaging_bridge_suites::process::{Relay, reqwest_client};
-use messaging_bridge_suites::tenant::{Spec, Tenant, fast};
-use serde_json::Value;
+use messaging_bridge_suites::process::Relay;
+use messaging_bridge_suites::tenant::Tenant;
 
 const RELAY: &str = env!("CARGO_BIN_EXE_relay-under-test");
 const SOON: Duration = Duration::from_secs(30);

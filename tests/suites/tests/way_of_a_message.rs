@@ -11,7 +11,7 @@ const RELAY: &str = env!("CARGO_BIN_EXE_relay-under-test");
 const SOON: Duration = Duration::from_secs(15);
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_text_reaches_the_desk_and_the_reply_reaches_the_phone() {
+async fn a_customers_text_reaches_the_desk() {
     let tenant = Tenant::fast().await;
     let relay = Relay::start(RELAY, &tenant).await;
     let customer = tenant.sandbox.options().customer.clone();
@@ -31,6 +31,15 @@ async fn a_text_reaches_the_desk_and_the_reply_reaches_the_phone() {
     );
     assert_eq!(seen.nickname.as_deref(), Some("+1 555-765-4321"));
     assert_eq!(seen.attributes["twilioTo"], tenant.sandbox.options().number);
+    assert!(tenant.sandbox.log().rejected.is_empty());
+    relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_agents_reply_reaches_the_phone_and_the_agent_sees_it_delivered() {
+    let tenant = Tenant::fast().await;
+    let relay = Relay::start(RELAY, &tenant).await;
+    let customer = tenant.sandbox.options().customer.clone();
 
     let id = tenant
         .sandbox
