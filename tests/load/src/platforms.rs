@@ -13,7 +13,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
 use crate::error::LoadError;
-use crate::fixture::{ACCOUNT, NUMBER, index_of_sid, index_of_text};
+use crate::fixture::{ACCOUNT, NUMBER, index_of_sid, index_of_text, message_sid};
 use crate::http1::{Connection, Message};
 use crate::tally::Tally;
 
@@ -189,8 +189,9 @@ fn index_of_sms(body: &[u8]) -> Option<usize> {
 
 /// Twilio's answer, with all of its fields.
 fn sms(index: usize) -> String {
+    let sid = message_sid(index);
     format!(
-        r#"{{"account_sid":"{ACCOUNT}","api_version":"2010-04-01","body":"","date_created":"Thu, 24 Aug 2023 05:01:45 +0000","date_sent":null,"date_updated":"Thu, 24 Aug 2023 05:01:45 +0000","direction":"outbound-api","error_code":null,"error_message":null,"from":"{NUMBER}","num_media":"0","num_segments":"1","price":null,"price_unit":null,"messaging_service_sid":null,"sid":"SM{index:032x}","status":"queued","subresource_uris":{{"media":"/2010-04-01/Accounts/{ACCOUNT}/Messages/SM{index:032x}/Media.json"}},"to":"{NUMBER}","uri":"/2010-04-01/Accounts/{ACCOUNT}/Messages/SM{index:032x}.json"}}"#
+        r#"{{"account_sid":"{ACCOUNT}","api_version":"2010-04-01","body":"","date_created":"Thu, 24 Aug 2023 05:01:45 +0000","date_sent":null,"date_updated":"Thu, 24 Aug 2023 05:01:45 +0000","direction":"outbound-api","error_code":null,"error_message":null,"from":"{NUMBER}","num_media":"0","num_segments":"1","price":null,"price_unit":null,"messaging_service_sid":null,"sid":"{sid}","status":"queued","subresource_uris":{{"media":"/2010-04-01/Accounts/{ACCOUNT}/Messages/{sid}/Media.json"}},"to":"{NUMBER}","uri":"/2010-04-01/Accounts/{ACCOUNT}/Messages/{sid}.json"}}"#
     )
 }
 
@@ -209,11 +210,11 @@ mod tests {
 
     #[rstest]
     #[case::told(
-        r#"{"channel":{"messageId":"SM0a"},"text":"About order #10: x"}"#,
+        r#"{"channel":{"messageId":"SM0123456789abcdef000000000000000a"},"text":"About order #10: x"}"#,
         Some(10)
     )]
     #[case::another_text(
-        r#"{"channel":{"messageId":"SM0a"},"text":"About order #11: x"}"#,
+        r#"{"channel":{"messageId":"SM0123456789abcdef000000000000000a"},"text":"About order #11: x"}"#,
         None
     )]
     #[case::no_id(r#"{"channel":{},"text":"About order #10: x"}"#, None)]

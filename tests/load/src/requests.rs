@@ -7,7 +7,7 @@ use serde_json::json;
 
 use crate::fixture::{
     ACCOUNT, AUTH_TOKEN, GENESYS_PATH, INTEGRATION, NUMBER, PUBLIC_URL, TWILIO_PATH,
-    WEBHOOK_SECRET, customer, message_sid, text,
+    WEBHOOK_SECRET, customer, message_id, message_sid, text,
 };
 
 /// When the agents' messages were written: a millisecond after each other from here, as milliseconds since the epoch.
@@ -107,7 +107,7 @@ fn agents_text(index: usize) -> String {
         i64::try_from(index).expect("far fewer messages than milliseconds since the epoch");
     let written = jiff::Timestamp::from_millisecond(FIRST_WRITTEN_MS + offset)
         .expect("a time of this century");
-    let id = format!("{index:032x}");
+    let id = message_id(index);
     let body = json!({
         "id": id,
         "channel": {
