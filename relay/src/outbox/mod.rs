@@ -10,7 +10,7 @@
 //! It decides nothing about delivery: when to retry, what is permanent and what a status means for the agent are
 //! decided in [`crate::dispatch`] and handed in. It knows lanes, not conversations; payloads are bytes to it.
 //!
-//! [`Outbox`] is the narrow trait that every backend implements; [`conformance`] is the suite that each must pass;
+//! [`Outbox`] is the narrow trait that every backend implements; `conformance` is the suite that each must pass;
 //! [`sqlite`] is the embedded backend.
 
 #[cfg(test)]

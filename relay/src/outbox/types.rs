@@ -89,8 +89,12 @@ impl fmt::Debug for LaneKey {
 
 impl fmt::Display for LaneKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (kept, customer) = self.text.rsplit_once('/').unwrap_or(("", &self.text));
-        write!(f, "{kept}/{}", mask::phone(customer))
+        write!(
+            f,
+            "{}/{}",
+            self.direction.as_str(),
+            mask::phone(self.customer())
+        )
     }
 }
 

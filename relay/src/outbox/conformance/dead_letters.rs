@@ -18,6 +18,7 @@ for_every_backend! {
     a_replay_of_what_was_never_tried_counts_its_parts,
     a_late_word_about_the_old_receipt_does_not_silence_the_replayed_message,
     a_replayed_part_that_failed_is_not_remembered_as_failed,
+    a_replay_behind_a_failed_part_is_told_by_the_parts_to_come,
     messages_past_their_validity_end_without_their_turn,
 }
 
@@ -235,6 +236,24 @@ async fn a_replayed_part_that_failed_is_not_remembered_as_failed(rig: &Rig) {
         rig.hear("s1", Rank::Failed).await,
         None,
         "late callbacks of the old try are unknown"
+    );
+}
+
+async fn a_replay_behind_a_failed_part_is_told_by_the_parts_to_come(rig: &Rig) {
+    let seq = rig.store_outbound("a").await;
+    rig.mark(seq, "a", "s1", (0, 2)).await;
+    rig.sent(seq, "s1", false).await;
+    rig.hear("s1", Rank::Failed).await.unwrap();
+    rig.outbox.dead_letter(seq, refused(at(1))).await.unwrap();
+    rig.outbox.replay(ReplaySelection::All).await.unwrap();
+    let head = rig.head(&to_twilio(ANN)).await.unwrap();
+    assert_eq!(head.next_part, 1, "what Twilio once took is not sent again");
+    rig.mark(head.seq, "a", "s2", (1, 2)).await;
+    rig.sent(head.seq, "s2", true).await;
+    rig.hear("s2", Rank::Delivered).await.unwrap();
+    assert_eq!(
+        rig.next_told().await,
+        Some(("a".to_owned(), ReceiptLevel::Delivered))
     );
 }
 

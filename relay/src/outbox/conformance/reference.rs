@@ -1,7 +1,7 @@
 //! The outbox as simply as it can be said: lists in memory, searched from end to end. It stores nothing, keeps no
 //! budget and purges nothing; all else is as [`crate::outbox::Outbox`] promises.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -180,7 +180,7 @@ impl Reference {
         if row.lane.direction() == Direction::Outbound {
             self.receipts
                 .entry(row.name.clone())
-                .or_insert_with(|| Receipt::new(1, now))
+                .or_insert_with(|| Receipt::new(0, now))
                 .want(level, now);
         }
         self.dead.push(row);
@@ -190,7 +190,7 @@ impl Reference {
         let receipt = self
             .receipts
             .entry(name.to_owned())
-            .or_insert_with(|| Receipt::new(1, due));
+            .or_insert_with(|| Receipt::new(0, due));
         receipt.want(ReceiptLevel::Failed, due);
     }
 
@@ -221,10 +221,13 @@ impl Reference {
             row.place.0 = false;
             row.mark = Some(send.to_owned());
         });
-        self.receipts
+        let receipt = self
+            .receipts
             .entry(name.clone())
-            .or_insert_with(|| Receipt::new(parts, now))
-            .parts = parts;
+            .or_insert_with(|| Receipt::new(0, now));
+        if receipt.parts == 0 {
+            receipt.parts = parts;
+        }
         self.sends.insert(
             send.to_owned(),
             Send {
@@ -284,19 +287,19 @@ impl Reference {
         let Some(receipt) = self.receipts.get_mut(name) else {
             return false;
         };
-        let state = |part| {
-            self.sends
-                .values()
-                .filter(|s| s.name == name && s.part == part)
-                .map(|s| s.rank)
-                .max()
+        let mut parts: BTreeMap<u32, Rank> = BTreeMap::new();
+        for send in self.sends.values().filter(|send| send.name == name) {
+            let rank = parts.entry(send.part).or_insert(send.rank);
+            *rank = send.rank.max(*rank);
+        }
+        let all_are_at_least = |least| {
+            parts.len() >= receipt.parts as usize && parts.values().all(|rank| *rank >= least)
         };
-        let parts: Vec<Option<Rank>> = (0..receipt.parts).map(state).collect();
-        let level = if parts.contains(&Some(Rank::Failed)) {
+        let level = if parts.values().any(|rank| *rank == Rank::Failed) {
             ReceiptLevel::Failed
-        } else if parts.iter().all(|rank| *rank >= Some(Rank::Delivered)) {
+        } else if all_are_at_least(Rank::Delivered) {
             ReceiptLevel::Delivered
-        } else if parts.iter().all(|rank| *rank >= Some(Rank::Sent)) {
+        } else if all_are_at_least(Rank::Sent) {
             ReceiptLevel::Sent
         } else {
             ReceiptLevel::None
@@ -320,9 +323,7 @@ impl Reference {
             self.append(&letter.name, &letter.lane, order, now);
             let row = self.waiting.last_mut().unwrap();
             (row.next_part, row.mark) = (letter.next_part, letter.mark.clone());
-            if let Some(receipt) = self.receipts.get_mut(&letter.name) {
-                *receipt = Receipt::new(receipt.parts, now);
-            }
+            self.begin_receipt_anew(&letter, now);
             self.sends.retain(|id, send| {
                 let tried_in_vain = !send.has_sid || send.rank == Rank::Failed;
                 send.name != letter.name || !tried_in_vain || letter.mark.as_ref() == Some(id)
@@ -332,6 +333,22 @@ impl Reference {
         lanes.sort();
         lanes.dedup();
         lanes
+    }
+
+    /// What is told from now on is of the parts that did not fail and of those to come.
+    fn begin_receipt_anew(&mut self, letter: &Row, now: Timestamp) {
+        let failed: BTreeSet<u32> = self
+            .sends
+            .values()
+            .filter(|send| send.name == letter.name && send.rank == Rank::Failed)
+            .map(|send| send.part)
+            .collect();
+        if let Some(receipt) = self.receipts.get_mut(&letter.name) {
+            let left = receipt
+                .parts
+                .saturating_sub(u32::try_from(failed.len()).unwrap());
+            *receipt = Receipt::new(left.max(receipt.parts.min(1)), now);
+        }
     }
 
     /// The receipts that Genesys should hear of, due or not.

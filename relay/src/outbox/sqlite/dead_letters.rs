@@ -101,12 +101,16 @@ fn append_again(ledger: &mut Ledger<'_>, letter: i64, lane: &LaneKey, now: Times
     Ok(())
 }
 
-/// What the agent was told of the failed try must not stand in the way of what becomes of the new one.
+/// What the agent was told of the failed try must not stand in the way of what becomes of the new one: the receipt is
+/// of the parts that did not fail and of those to come.
 fn begin_receipt_anew(ledger: &Ledger<'_>, letter: i64, now: Timestamp) -> Done<()> {
     ledger
         .sql(
             "UPDATE receipt SET wanted = 0, told = 0, code = NULL, sentence = NULL, tries = 0, not_before_ms = 0,
-               created_ms = ?2
+               created_ms = ?2,
+               parts = min(parts, max(1, parts - (SELECT count(DISTINCT part) FROM send s
+                 WHERE s.genesys_id = receipt.genesys_id AND s.rank = 5
+                 AND s.part < (SELECT next_part FROM dead_letter WHERE id = ?1))))
              WHERE genesys_id = (SELECT genesys_id FROM dead_letter WHERE id = ?1)",
         )?
         .execute(params![letter, millis(now)])?;

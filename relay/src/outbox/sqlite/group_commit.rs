@@ -1,7 +1,7 @@
 //! One thread owns the connection that writes; whoever wants something hands it a job and waits for the commit.
 //!
 //! While one transaction is written and synced, the jobs that arrive meanwhile gather, and all of them share the next
-//! one: the more load, the larger the groups. Nobody waits for a timer.
+//! one, with what arrives while it is written: the more load, the larger the groups. Nobody waits for a timer.
 //!
 //! Guarantees: a job is answered `Ok` only after its group was committed with `synchronous=FULL`. When a group fails,
 //! it is rolled back whole; a job that failed for its own reasons is then told apart by running each alone. After an
@@ -90,7 +90,10 @@ impl Writer {
             path,
             connection: Some(connection),
             book,
-            inbox,
+            queue: Queue {
+                inbox,
+                closing: None,
+            },
             cut_log_every,
             uncut_since: None,
         };
@@ -128,11 +131,31 @@ impl Writer {
     }
 }
 
+/// What waits to be done.
+struct Queue {
+    inbox: mpsc::Receiver<Message>,
+    /// Who waits for the end, once somebody asked for it. Nothing is taken behind that.
+    closing: Option<oneshot::Sender<Result<(), OutboxError>>>,
+}
+
+impl Queue {
+    /// Adds what waits, up to `largest` jobs in all, without waiting for more.
+    fn gather(&mut self, group: &mut Vec<Box<dyn Job>>, largest: usize) {
+        while group.len() < largest && self.closing.is_none() {
+            match self.inbox.try_recv() {
+                Ok(Message::Job(job)) => group.push(job),
+                Ok(Message::Close(reply)) => self.closing = Some(reply),
+                Err(_) => return,
+            }
+        }
+    }
+}
+
 struct WriterThread {
     path: PathBuf,
     connection: Option<Connection>,
     book: Book,
-    inbox: mpsc::Receiver<Message>,
+    queue: Queue,
     cut_log_every: Duration,
     /// Since when the log holds something.
     uncut_since: Option<Instant>,
@@ -141,20 +164,11 @@ struct WriterThread {
 impl WriterThread {
     fn run(mut self) {
         while let Some(message) = self.next() {
-            let mut group = Vec::new();
-            let mut closing = None;
-            let mut next = Some(message);
-            while let Some(message) = next.take() {
-                match message {
-                    Message::Job(job) => group.push(job),
-                    Message::Close(reply) => closing = Some(reply),
-                }
-                if closing.is_none() && group.len() < LARGEST_GROUP {
-                    next = self.inbox.try_recv().ok();
-                }
+            match message {
+                Message::Job(job) => self.commit(vec![job]),
+                Message::Close(reply) => self.queue.closing = Some(reply),
             }
-            self.commit(group);
-            if let Some(reply) = closing {
+            if let Some(reply) = self.queue.closing.take() {
                 let _ = reply.send(self.checkpoint());
                 return;
             }
@@ -168,9 +182,9 @@ impl WriterThread {
                 .uncut_since
                 .map(|since| self.cut_log_every.saturating_sub(since.elapsed()));
             match wait {
-                None => return self.inbox.recv().ok(),
+                None => return self.queue.inbox.recv().ok(),
                 Some(Duration::ZERO) => self.cut_log(),
-                Some(wait) => match self.inbox.recv_timeout(wait) {
+                Some(wait) => match self.queue.inbox.recv_timeout(wait) {
                     Ok(message) => return Some(message),
                     Err(RecvTimeoutError::Timeout) => {}
                     Err(RecvTimeoutError::Disconnected) => return None,
@@ -190,12 +204,12 @@ impl WriterThread {
     }
 
     fn commit(&mut self, mut group: Vec<Box<dyn Job>>) {
-        match self.transact(&mut group) {
+        match self.transact(&mut group, LARGEST_GROUP) {
             Ok(()) => answer_all(group, None),
             Err(error) if group.len() > 1 && !is_of_the_store(&error) => {
                 for job in group {
                     let mut alone = vec![job];
-                    let failure = self.transact(&mut alone).err();
+                    let failure = self.transact(&mut alone, 1).err();
                     answer_all(alone, failure.map(|error| self.failed(&error)).as_ref());
                 }
             }
@@ -206,19 +220,33 @@ impl WriterThread {
         }
     }
 
-    /// Runs a group in one transaction. On an error nothing of it remains, in the file or in the book.
-    fn transact(&mut self, group: &mut Vec<Box<dyn Job>>) -> Result<(), rusqlite::Error> {
-        if group.is_empty() {
-            return Ok(());
-        }
+    /// Runs a group in one transaction, and with it what arrives meanwhile, up to `largest` jobs. On an error nothing of
+    /// it remains, in the file or in the book.
+    fn transact(
+        &mut self,
+        group: &mut Vec<Box<dyn Job>>,
+        largest: usize,
+    ) -> Result<(), rusqlite::Error> {
+        // First of all, so that an error of the store is met once by everybody who waits, not by each in turn.
+        self.queue.gather(group, largest);
         let connection = match &mut self.connection {
             Some(connection) => connection,
-            missing => missing.insert(schema::connect(&self.path)?),
+            missing => {
+                let connection = schema::connect(&self.path)?;
+                // A commit that was reported as failed may yet have reached the file: the file is believed.
+                let found = schema::read_book(&connection, self.book.identity)?;
+                self.book = Book {
+                    next_seq: found.next_seq.max(self.book.next_seq),
+                    ..found
+                };
+                missing.insert(connection)
+            }
         };
         let mut book = self.book.clone();
         let changes = connection.total_changes();
         let transaction = connection.transaction()?;
-        for job in group.iter_mut() {
+        let mut done = 0;
+        while let Some(job) = group.get_mut(done) {
             let mut ledger = Ledger {
                 db: &transaction,
                 book: &mut book,
@@ -226,6 +254,10 @@ impl WriterThread {
             match job.run(&mut ledger) {
                 Ok(()) | Err(LedgerError::Refused(_)) => {}
                 Err(LedgerError::Sqlite(error)) => return Err(error),
+            }
+            done += 1;
+            if done == group.len() {
+                self.queue.gather(group, largest);
             }
         }
         planted_answer_before_commit(group);

@@ -16,6 +16,7 @@ mod sends;
 mod tests;
 mod volume;
 
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -61,7 +62,12 @@ impl SqliteOutbox {
     ) -> Result<Self, OutboxError> {
         let store =
             |error: std::io::Error| OutboxError::Store(format!("{}: {error}", directory.display()));
-        std::fs::create_dir_all(directory).map_err(store)?;
+        // Messages wait in it: it is for nobody else to read.
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(directory)
+            .map_err(store)?;
         let lock = DirectoryLock::take(directory)?;
         let path = directory.join(FILE);
         let (mut connection, mut book) = schema::open(&path, identity)?;
@@ -121,6 +127,10 @@ impl SqliteOutbox {
     /// A place in the append queue, or a refusal at once.
     fn admit(&self) -> Result<tokio::sync::OwnedSemaphorePermit, OutboxError> {
         self.volume.has_room()?;
+        self.place()
+    }
+
+    fn place(&self) -> Result<tokio::sync::OwnedSemaphorePermit, OutboxError> {
         Arc::clone(&self.appends)
             .try_acquire_owned()
             .map_err(|_| OutboxError::Busy)
@@ -224,9 +234,14 @@ impl Outbox for SqliteOutbox {
     }
 
     fn raise(&self, report: StatusReport) -> Answer<'_, Option<Standing>> {
-        self.writer
-            .call(move |ledger| sends::raise(ledger, &report))
-            .boxed()
+        async move {
+            // No room on the volume is asked for: callbacks end what was accepted.
+            let _place = self.place()?;
+            self.writer
+                .call(move |ledger| sends::raise(ledger, &report))
+                .await
+        }
+        .boxed()
     }
 
     fn next_receipt(&self, now: Timestamp) -> Answer<'_, Option<WaitingReceipt>> {

@@ -11,7 +11,7 @@ use crate::message::CustomerId;
 use crate::outbox::{Rank, Receipt, ReceiptLevel, ReceiptReason, WaitingReceipt};
 
 /// Makes the row of a message that is about to be sent in so many parts. The row may stand already, made by a failure
-/// before anything was sent, which did not know the parts.
+/// before anything was sent: that one knew no parts (0).
 pub(super) fn prepare(
     ledger: &Ledger<'_>,
     id: &GenesysMessageId,
@@ -22,7 +22,7 @@ pub(super) fn prepare(
     ledger
         .sql(
             "INSERT INTO receipt (genesys_id, customer, parts, created_ms, identity) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT (genesys_id) DO UPDATE SET parts = excluded.parts",
+             ON CONFLICT (genesys_id) DO UPDATE SET parts = excluded.parts WHERE receipt.parts = 0",
         )?
         .execute(params![id.as_str(), customer, parts, created_ms, ledger.book.identity])?;
     Ok(())
@@ -38,7 +38,7 @@ pub(super) fn want_failed(
 ) -> Done<()> {
     ledger
         .sql(
-            "INSERT INTO receipt (genesys_id, customer, parts, created_ms, identity) VALUES (?1, ?2, 1, ?3, ?4)
+            "INSERT INTO receipt (genesys_id, customer, parts, created_ms, identity) VALUES (?1, ?2, 0, ?3, ?4)
              ON CONFLICT (genesys_id) DO NOTHING",
         )?
         .execute(params![id.as_str(), customer, not_before_ms, ledger.book.identity])?;

@@ -26,7 +26,7 @@ fn migrations() -> Migrations<'static> {
         "
         CREATE TABLE identity (
             id INTEGER PRIMARY KEY, sender TEXT NOT NULL, genesys_host TEXT NOT NULL,
-            integration_name TEXT NOT NULL, integration_id TEXT
+            integration_name TEXT NOT NULL, integration_id TEXT, last_use INTEGER NOT NULL DEFAULT 0
         ) STRICT;
         CREATE TABLE message (
             seq INTEGER PRIMARY KEY,
@@ -105,10 +105,14 @@ pub(super) fn open_as_before(path: &Path) -> Result<(Connection, Book), OutboxEr
     let mut connection = connect(path).map_err(|error| store_error(path, &error))?;
     migrate(&mut connection, path)?;
     let identity = connection
-        .query_row("SELECT COALESCE(max(id), 0) FROM identity", [], |row| {
-            row.get(0)
-        })
-        .map_err(|error| store_error(path, &error))?;
+        .query_row(
+            "SELECT id FROM identity ORDER BY last_use DESC LIMIT 1",
+            [],
+            |row| row.get(0),
+        )
+        .optional()
+        .map_err(|error| store_error(path, &error))?
+        .unwrap_or(0);
     let book = read_book(&connection, identity).map_err(|error| store_error(path, &error))?;
     Ok((connection, book))
 }
@@ -156,13 +160,15 @@ fn adopt_identity(db: &Connection, identity: &Identity) -> Result<i64, rusqlite:
         .optional()?;
     if let Some(id) = known {
         db.execute(
-            "UPDATE identity SET integration_id = COALESCE(?2, integration_id) WHERE id = ?1",
+            "UPDATE identity SET integration_id = COALESCE(?2, integration_id),
+               last_use = (SELECT max(last_use) + 1 FROM identity) WHERE id = ?1",
             params![id, integration_id],
         )?;
         return Ok(id);
     }
     db.execute(
-        "INSERT INTO identity (sender, genesys_host, integration_name, integration_id) VALUES (?1, ?2, ?3, ?4)",
+        "INSERT INTO identity (sender, genesys_host, integration_name, integration_id, last_use)
+         VALUES (?1, ?2, ?3, ?4, (SELECT COALESCE(max(last_use), 0) + 1 FROM identity))",
         params![sender, genesys_host, integration_name, integration_id],
     )?;
     Ok(db.last_insert_rowid())

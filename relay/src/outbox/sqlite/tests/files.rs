@@ -265,3 +265,13 @@ async fn keys_past_their_life_are_removed_and_the_others_kept() {
         .unwrap();
     assert_eq!(left, 1500);
 }
+
+#[test]
+fn a_data_directory_that_is_made_is_for_nobody_else_to_read() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = tempfile::tempdir().unwrap();
+    let directory = home.path().join("made/by the relay");
+    drop(open(&directory));
+    let mode = std::fs::metadata(&directory).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o700);
+}

@@ -2,7 +2,7 @@
 
 use super::{head_name, open_existing, raw, store, try_open};
 use crate::outbox::conformance::rig::{
-    ANN, at, identity, inbound, outbound, refusal, to_genesys, to_twilio,
+    ANN, at, identity, inbound, outbound, refusal, refused, to_genesys, to_twilio,
 };
 use crate::outbox::{Identity, Outbox as _, ReplaySelection};
 
@@ -134,4 +134,20 @@ async fn inspection_buries_nothing() {
     drop(try_open(home.path(), &identity()).unwrap());
     let stats = open_existing(home.path()).unwrap().stats().await.unwrap();
     assert_eq!((stats.inbound, stats.dead_letters), (1, 0));
+}
+
+#[tokio::test]
+async fn inspection_is_as_the_bridge_that_was_used_last_not_as_the_newest() {
+    let home = tempfile::tempdir().unwrap();
+    drop(try_open(home.path(), &identity()).unwrap());
+    drop(try_open(home.path(), &another()).unwrap());
+    let used_last = try_open(home.path(), &identity()).unwrap();
+    let seq = store(&used_last, inbound(ANN, "a", at(0))).await;
+    used_last.dead_letter(seq, refused(at(1))).await.unwrap();
+    drop(used_last);
+    let stopped = open_existing(home.path()).unwrap();
+    assert_eq!(
+        stopped.replay(ReplaySelection::All).await.unwrap(),
+        [to_genesys(ANN)]
+    );
 }
