@@ -38,4 +38,5 @@ lint: ## format, lints, licences, bans, sources, generated files, sizes, words, 
 bench: ## measure: signature, parse, translate, append, then the load scenario; about ten minutes
 	@scripts/need rust cc
 	cargo bench -p messaging-bridge-clients -p messaging-bridge-relay --benches
-	cargo run --release -p messaging-bridge-load
+	cargo build --release -p messaging-bridge-relay -p messaging-bridge-load
+	$(dir $(BIN))release/messaging-bridge-load --markdown docs/performance.md

@@ -168,6 +168,20 @@ impl ApiError {
         }
     }
 
+    /// The same error without these words, should the platform have quoted them: a body, an opaque customer id. Words
+    /// of fewer than three characters are left, since they say nothing and stand in every sentence.
+    #[must_use]
+    pub fn without(mut self, words: &[&str]) -> Self {
+        for word in words
+            .iter()
+            .map(|word| word.trim())
+            .filter(|word| word.chars().count() >= 3)
+        {
+            self.message = self.message.replace(word, "[withheld]");
+        }
+        self
+    }
+
     pub(crate) fn with_status(mut self, status: Option<u16>) -> Self {
         self.status = status;
         self
@@ -290,5 +304,20 @@ mod tests {
             assert!(!cause.fix().is_empty());
             assert_eq!(cause.as_str(), cause.to_string());
         }
+    }
+
+    #[test]
+    fn what_a_platform_quotes_of_a_message_is_withheld() {
+        let error = ApiError::new(
+            Platform::Twilio,
+            "send message",
+            ErrorKind::Permanent,
+            "The body 'see you at 8' for ann@x is not allowed",
+        );
+        let shown = error.without(&["see you at 8", "ann@x", "is"]).to_string();
+        assert!(
+            shown.ends_with("The body '[withheld]' for [withheld] is not allowed"),
+            "{shown}"
+        );
     }
 }

@@ -39,7 +39,10 @@ impl PublicUrl {
         if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
             return Err(refuse("must have no query, fragment or credentials"));
         }
-        if url.path().contains(['{', '}', '*']) || url.path().contains("//") {
+        let plain = |byte: u8| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'~' | b'-')
+        };
+        if !url.path().bytes().all(plain) || url.path().contains("//") {
             return Err(refuse("its path must be plain"));
         }
         let base = text.trim_end_matches('/').to_owned();

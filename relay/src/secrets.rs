@@ -4,7 +4,8 @@
 //! several values, one a line; `clientId`/`clientSecret` and `apiKeySid`/`apiKeySecret` are paired line by line. All
 //! values verify webhooks, so that a rotation refuses nobody; calls use the first that the platform accepts.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,11 @@ use messaging_bridge_clients::twilio::{AccountSid, TwilioCredentials};
 use secrecy::SecretString;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
+
+/// The keys of the Genesys Secret.
+const GENESYS_KEYS: [&str; 3] = ["clientId", "clientSecret", "webhookSecret"];
+/// The keys of the Twilio Secret.
+const TWILIO_KEYS: [&str; 4] = ["accountSid", "apiKeySecret", "apiKeySid", "authToken"];
 
 /// Genesys refuses shorter webhook secrets: "must be longer than 15 characters".
 const SHORTEST_WEBHOOK_SECRET: usize = 16;
@@ -98,33 +104,48 @@ pub struct SecretsPlace {
     pub salt: String,
 }
 
+/// A Secret as it was read: once, so that values and fingerprint are of the same moment.
 struct Folder<'a> {
     name: &'a str,
-    path: PathBuf,
+    files: BTreeMap<&'static str, String>,
 }
 
-impl Folder<'_> {
-    /// The values of a key, one a line; none when there is no such file.
-    fn values(&self, key: &'static str) -> Result<Vec<String>, SecretsError> {
-        let bytes = match std::fs::read(self.path.join(key)) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(_) => {
-                return Err(self.malformed(key, "cannot be read; check the file's permissions"));
-            }
+impl<'a> Folder<'a> {
+    fn read(name: &'a str, path: &Path, keys: &[&'static str]) -> Result<Self, SecretsError> {
+        let mut folder = Self {
+            name,
+            files: BTreeMap::new(),
         };
-        let text =
-            String::from_utf8(bytes).map_err(|_| self.malformed(key, "is not UTF-8 text"))?;
-        Ok(text
-            .lines()
+        for key in keys {
+            match std::fs::read(path.join(key)) {
+                Ok(bytes) => {
+                    let text = String::from_utf8(bytes)
+                        .map_err(|_| folder.malformed(key, "is not UTF-8 text"))?;
+                    folder.files.insert(key, text);
+                }
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+                Err(_) => {
+                    return Err(
+                        folder.malformed(key, "cannot be read; check the file's permissions")
+                    );
+                }
+            }
+        }
+        Ok(folder)
+    }
+
+    /// The values of a key, one a line; none when there is no such file.
+    fn values(&self, key: &'static str) -> Vec<String> {
+        let text = self.files.get(key).map(String::as_str).unwrap_or_default();
+        text.lines()
             .map(str::trim)
             .filter(|line| !line.is_empty())
             .map(str::to_owned)
-            .collect())
+            .collect()
     }
 
     fn required(&self, key: &'static str) -> Result<Vec<String>, SecretsError> {
-        let values = self.values(key)?;
+        let values = self.values(key);
         if values.is_empty() {
             return Err(SecretsError::MissingKey {
                 secret: self.name.into(),
@@ -159,24 +180,49 @@ impl Folder<'_> {
             problem,
         }
     }
+
+    /// The first twelve hex digits of SHA-256 over the salt and every key with its values.
+    fn fingerprint(&self, salt: &str) -> String {
+        let mut hash = Sha256::new();
+        hash.update(salt.as_bytes());
+        for key in self.files.keys() {
+            hash.update([0]);
+            hash.update(key.as_bytes());
+            for value in self.values(key) {
+                hash.update([1]);
+                hash.update(value.as_bytes());
+            }
+        }
+        hash.finalize()
+            .iter()
+            .take(6)
+            .fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
+    }
 }
 
 impl SecretsPlace {
-    fn folder<'a>(&self, name: &'a str) -> Result<Folder<'a>, SecretsError> {
+    /// Reads one Secret. Kubernetes swaps a mounted Secret as a whole, through its link `..data`: when that happens
+    /// between two files, all are read again.
+    fn folder<'a>(&self, name: &'a str, keys: &[&'static str]) -> Result<Folder<'a>, SecretsError> {
         let path = self.directory.join(name);
-        if path.is_dir() {
-            Ok(Folder { name, path })
-        } else {
-            Err(SecretsError::MissingSecret {
+        if !path.is_dir() {
+            return Err(SecretsError::MissingSecret {
                 secret: name.into(),
                 path,
-            })
+            });
+        }
+        loop {
+            let before = std::fs::read_link(path.join("..data")).ok();
+            let folder = Folder::read(name, &path, keys);
+            if std::fs::read_link(path.join("..data")).ok() == before {
+                return folder;
+            }
         }
     }
 
     /// Reads both Secrets.
     pub fn load(&self) -> Result<Secrets, SecretsError> {
-        let genesys = self.folder(&self.genesys)?;
+        let genesys = self.folder(&self.genesys, &GENESYS_KEYS)?;
         let clients = genesys.paired(
             ("clientId", genesys.required("clientId")?),
             ("clientSecret", genesys.required("clientSecret")?),
@@ -191,12 +237,12 @@ impl SecretsPlace {
                 "must have 16 characters or more, as Genesys demands",
             ));
         }
-        let twilio = self.folder(&self.twilio)?;
+        let twilio = self.folder(&self.twilio, &TWILIO_KEYS)?;
         let account = single_account(&twilio)?;
         let auth_tokens = twilio.required("authToken")?;
         let keys = twilio.paired(
-            ("apiKeySid", twilio.values("apiKeySid")?),
-            ("apiKeySecret", twilio.values("apiKeySecret")?),
+            ("apiKeySid", twilio.values("apiKeySid")),
+            ("apiKeySecret", twilio.values("apiKeySecret")),
         )?;
         let api_keys = keys
             .into_iter()
@@ -220,37 +266,10 @@ impl SecretsPlace {
             twilio_credentials: api_keys.chain(tokens).collect(),
             auth_tokens: auth_tokens.into_iter().map(SecretString::from).collect(),
             fingerprints: Fingerprints {
-                genesys: self
-                    .fingerprint(&genesys, &["clientId", "clientSecret", "webhookSecret"])?,
-                twilio: self.fingerprint(
-                    &twilio,
-                    &["accountSid", "authToken", "apiKeySid", "apiKeySecret"],
-                )?,
+                genesys: genesys.fingerprint(&self.salt),
+                twilio: twilio.fingerprint(&self.salt),
             },
         })
-    }
-
-    /// The first twelve hex digits of SHA-256 over the salt and every key with its values.
-    fn fingerprint(
-        &self,
-        folder: &Folder<'_>,
-        keys: &[&'static str],
-    ) -> Result<String, SecretsError> {
-        let mut hash = Sha256::new();
-        hash.update(self.salt.as_bytes());
-        for key in keys {
-            hash.update([0]);
-            hash.update(key.as_bytes());
-            for value in folder.values(key)? {
-                hash.update([1]);
-                hash.update(value.as_bytes());
-            }
-        }
-        Ok(hash
-            .finalize()
-            .iter()
-            .take(6)
-            .fold(String::new(), |text, byte| format!("{text}{byte:02x}")))
     }
 }
 

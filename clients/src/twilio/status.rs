@@ -1,4 +1,4 @@
-//! A message's state at Twilio and its rank: callbacks come late, twice and out of order, so only the highest counts.
+//! A message's state at Twilio. What ranks above what is decided by who records it.
 
 /// The states of a message (`MessageStatus` of a callback, `status` of the resource).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -53,24 +53,6 @@ impl MessageStatus {
             other => Self::Unknown(other.to_owned()),
         }
     }
-
-    /// How far the message has come; the highest rank ever seen counts. Accepted, queued and sending < sent < delivered
-    /// < read < undelivered and failed. A state that says nothing of an outbound message's way ranks below all.
-    pub const fn rank(&self) -> u8 {
-        match self {
-            Self::Unknown(_) | Self::Receiving | Self::Received => 0,
-            Self::Accepted | Self::Scheduled | Self::Queued | Self::Sending => 1,
-            Self::Sent | Self::PartiallyDelivered => 2,
-            Self::Delivered => 3,
-            Self::Read => 4,
-            Self::Undelivered | Self::Failed | Self::Canceled => 5,
-        }
-    }
-
-    /// Whether the message will not arrive.
-    pub const fn is_failure(&self) -> bool {
-        matches!(self, Self::Undelivered | Self::Failed | Self::Canceled)
-    }
 }
 
 #[cfg(test)]
@@ -80,27 +62,21 @@ mod tests {
     use super::*;
 
     #[rstest]
-    #[case("accepted", MessageStatus::Accepted, 1)]
-    #[case("scheduled", MessageStatus::Scheduled, 1)]
-    #[case("queued", MessageStatus::Queued, 1)]
-    #[case("sending", MessageStatus::Sending, 1)]
-    #[case("sent", MessageStatus::Sent, 2)]
-    #[case("partially_delivered", MessageStatus::PartiallyDelivered, 2)]
-    #[case("delivered", MessageStatus::Delivered, 3)]
-    #[case("read", MessageStatus::Read, 4)]
-    #[case("undelivered", MessageStatus::Undelivered, 5)]
-    #[case("failed", MessageStatus::Failed, 5)]
-    #[case("canceled", MessageStatus::Canceled, 5)]
-    #[case("receiving", MessageStatus::Receiving, 0)]
-    #[case("received", MessageStatus::Received, 0)]
-    #[case("teleported", MessageStatus::Unknown("teleported".to_owned()), 0)]
-    fn every_state_has_its_rank(
-        #[case] word: &str,
-        #[case] status: MessageStatus,
-        #[case] rank: u8,
-    ) {
+    #[case("accepted", MessageStatus::Accepted)]
+    #[case("scheduled", MessageStatus::Scheduled)]
+    #[case("queued", MessageStatus::Queued)]
+    #[case("sending", MessageStatus::Sending)]
+    #[case("sent", MessageStatus::Sent)]
+    #[case("partially_delivered", MessageStatus::PartiallyDelivered)]
+    #[case("delivered", MessageStatus::Delivered)]
+    #[case("read", MessageStatus::Read)]
+    #[case("undelivered", MessageStatus::Undelivered)]
+    #[case("failed", MessageStatus::Failed)]
+    #[case("canceled", MessageStatus::Canceled)]
+    #[case("receiving", MessageStatus::Receiving)]
+    #[case("received", MessageStatus::Received)]
+    #[case("teleported", MessageStatus::Unknown("teleported".to_owned()))]
+    fn every_word_has_its_state(#[case] word: &str, #[case] status: MessageStatus) {
         assert_eq!(MessageStatus::parse(word), status);
-        assert_eq!(status.rank(), rank);
-        assert_eq!(status.is_failure(), rank == 5);
     }
 }

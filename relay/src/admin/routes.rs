@@ -1,5 +1,6 @@
 //! The admin address: `/healthz`, `/readyz`, `/metrics`, `/status`. Read-only.
 //!
+//! `/healthz` is 200 while the writing thread and the loops of dispatch live; only a restart could mend their end.
 //! `/readyz` is 200 as soon as a message can be verified and appended; it never waits for a platform.
 
 use std::sync::Arc;
@@ -16,7 +17,7 @@ use tokio::sync::watch;
 use super::status::{self, Status};
 use super::vitals::Vitals;
 use crate::clock::Clock;
-use crate::dispatch::Directions;
+use crate::dispatch::{Directions, Pulse};
 use crate::outbox::{Direction, Outbox, OutboxError};
 use crate::secrets::Secrets;
 
@@ -37,6 +38,8 @@ pub struct Admin {
     pub secrets: watch::Receiver<Arc<Secrets>>,
     /// The integration's id, once known.
     pub integration: watch::Receiver<Option<IntegrationId>>,
+    /// Whether dispatch still runs.
+    pub pulse: Pulse,
     /// Whether webhooks are taken.
     pub ready: Arc<AtomicBool>,
     /// Wall-clock time.
@@ -46,11 +49,24 @@ pub struct Admin {
 /// The admin address' routes.
 pub fn router(admin: Arc<Admin>) -> Router {
     Router::new()
-        .route("/healthz", get(|| async { "ok\n" }))
+        .route("/healthz", get(healthy))
         .route("/readyz", get(ready))
         .route("/metrics", get(metrics))
         .route("/status", get(status))
         .with_state(admin)
+}
+
+async fn healthy(State(admin): State<Arc<Admin>>) -> Response {
+    if !admin.pulse.beats() && admin.ready.load(Ordering::Relaxed) {
+        return (StatusCode::SERVICE_UNAVAILABLE, "dispatch has ended\n").into_response();
+    }
+    match admin.outbox.stats().await {
+        Err(OutboxError::Closed) => {
+            (StatusCode::SERVICE_UNAVAILABLE, "the outbox is closed\n").into_response()
+        }
+        // A disk that fails is no reason to be restarted: the connection is opened again by itself.
+        _ => "ok\n".into_response(),
+    }
 }
 
 async fn ready(State(admin): State<Arc<Admin>>) -> Response {

@@ -23,7 +23,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::dispatch::budget::Budget;
 use crate::dispatch::callbacks::Callbacks;
 use crate::dispatch::context::Context;
-use crate::dispatch::{self, Directions, Dispatch, Wake};
+use crate::dispatch::{self, Directions, Dispatch, Pulse, Wake};
 use crate::integration::{self, Resolver};
 use crate::outbox::Outbox;
 use crate::outbox::sqlite::SqliteOutbox;
@@ -34,8 +34,9 @@ use crate::settings::{Settings, Source};
 /// What both platforms see as the caller.
 const USER_AGENT: &str = concat!("messaging-bridge-relay/", env!("CARGO_PKG_VERSION"));
 
-/// Calls under way are waited for this long: the clients' time-out and a little more.
-const CALLS_PATIENCE: Duration = Duration::from_secs(20);
+/// Calls under way are waited for this long: the clients' time-out and a little more. With what stands before it (5 s
+/// of draining, 2 s for the last answers, 5 s of a pod's `preStop`) it stays below a grace period of 30 s.
+const CALLS_PATIENCE: Duration = Duration::from_secs(17);
 
 /// Between two passes over what is past its retention.
 const PURGE_EVERY: Duration = Duration::from_hours(1);
@@ -50,6 +51,7 @@ struct Parts {
     callbacks: Arc<Callbacks>,
     directions: Directions,
     changes: watch::Sender<u64>,
+    stop: watch::Sender<bool>,
     genesys: GenesysClient,
     twilio: TwilioClient,
     clock: Arc<dyn Clock>,
@@ -89,7 +91,7 @@ pub(super) async fn run(arguments: RunArgs) -> Result<(), CliError> {
         parts.changes.clone(),
     ));
     tokio::spawn(purge(Arc::clone(&parts.outbox), Arc::clone(&parts.clock)));
-    serve_until_signal(&parts, listeners, wake, &arguments).await?;
+    serve_until_signal(&parts, listeners, (wake, dispatch.pulse()), &arguments).await?;
     stop(dispatch, parts.outbox).await
 }
 
@@ -140,6 +142,7 @@ fn assemble(
         callbacks: Arc::default(),
         directions: Directions::default(),
         changes: watch::Sender::new(0),
+        stop: watch::Sender::new(false),
         genesys,
         twilio,
         clock,
@@ -160,11 +163,13 @@ async fn start_dispatch(parts: &Parts) -> Result<(Dispatch, Wake), CliError> {
         public_url: parts.settings.public_url.clone(),
         clock: Arc::clone(&parts.clock),
         chance: Arc::clone(&parts.chance),
+        stop: parts.stop.subscribe(),
     };
     dispatch::start(
         Arc::new(context),
         parts.directions.clone(),
         parts.changes.subscribe(),
+        parts.stop.clone(),
     )
     .await
     .map_err(|error| CliError::failed(&error))
@@ -228,7 +233,7 @@ async fn purge(outbox: Arc<dyn Outbox>, clock: Arc<dyn Clock>) {
 async fn serve_until_signal(
     parts: &Parts,
     listeners: Listeners,
-    wake: Wake,
+    (wake, pulse): (Wake, Pulse),
     arguments: &RunArgs,
 ) -> Result<(), CliError> {
     let ready = Arc::new(AtomicBool::new(true));
@@ -250,6 +255,7 @@ async fn serve_until_signal(
         secrets: parts.secrets.clone(),
         integration: parts.integration.subscribe(),
         ready: Arc::clone(&ready),
+        pulse,
         clock: Arc::clone(&parts.clock),
     }));
     let changing = control::router(Arc::new(Control {

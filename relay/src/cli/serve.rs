@@ -13,7 +13,7 @@ use super::CliError;
 use super::args::RunArgs;
 
 /// Connections that are still busy after the last request was taken are cut after this.
-const LAST_ANSWERS: Duration = Duration::from_secs(5);
+const LAST_ANSWERS: Duration = Duration::from_secs(2);
 
 /// Bound, not serving yet.
 pub(super) struct Listeners {

@@ -1,5 +1,6 @@
 //! What every worker needs, and the few moves that all of them share.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -45,12 +46,25 @@ pub struct Context {
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub chance: Arc<dyn Chance>,
+    /// True when the relay stops.
+    pub stop: watch::Receiver<bool>,
 }
 
 impl Context {
     /// How long ago something was.
     pub(super) fn age(&self, since: Timestamp) -> Duration {
         Duration::try_from(self.clock.now().duration_since(since)).unwrap_or_default()
+    }
+
+    /// Waits for something, but not beyond the signal to stop: then `None`, and the caller leaves its message as it is.
+    pub(super) async fn unless_stopping<T>(&self, wait: impl Future<Output = T>) -> Option<T> {
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            biased;
+            // An error means that nobody can stop the relay any more: it is ending.
+            _ = stop.wait_for(|stop| *stop) => None,
+            value = wait => Some(value),
+        }
     }
 
     /// The integration's id now.

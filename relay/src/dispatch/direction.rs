@@ -94,12 +94,11 @@ impl<W: Worker> DirectionLoop<W> {
                     Some(lane) => running.lanes.wake(lane),
                     None => break,
                 },
-                Some(ended) = running.workers.join_next_with_id() => running.ended(ended),
+                Some(ended) = running.workers.join_next_with_id() => running.ended(ended, &self.traffic),
                 () = until(wake_at) => self.on_time(&mut running).await,
                 _ = self.changes.changed() => {
                     self.traffic.gate(super::gate::Gate::reopen);
                     running.held_until = None;
-                    running.lanes.hurry();
                 }
                 _ = self.stop.changed() => {}
             }
@@ -116,7 +115,7 @@ impl<W: Worker> DirectionLoop<W> {
             let Some(lane) = running.lanes.start(now) else {
                 return;
             };
-            self.traffic.gate(super::gate::Gate::started);
+            self.traffic.gate(|gate| gate.started(&lane));
             let worker = Arc::clone(&self.worker).run(lane.clone());
             running
                 .started
@@ -158,7 +157,7 @@ impl<W: Worker> DirectionLoop<W> {
 }
 
 impl Running {
-    fn ended(&mut self, ended: Result<(Id, Run), JoinError>) {
+    fn ended(&mut self, ended: Result<(Id, Run), JoinError>, traffic: &Traffic) {
         let (id, run) = match ended {
             Ok((id, run)) => (id, run),
             Err(error) => {
@@ -169,6 +168,7 @@ impl Running {
         let Some(lane) = self.started.remove(&id) else {
             return;
         };
+        traffic.gate(|gate| gate.ended(&lane, run.rest == Rest::Empty, Instant::now()));
         self.lanes.finished(lane, run.rest);
         if let Some(hold) = run.hold {
             let until = Instant::now() + hold;
@@ -191,7 +191,7 @@ mod tests {
     use super::*;
     use crate::dispatch::gate::{Cause, PROBE_EVERY};
     use crate::message::CustomerId;
-    use crate::outbox::Direction;
+    use crate::outbox::{Direction, Seq};
     use jiff::Timestamp;
     use messaging_bridge_clients::BlockedCause;
 
@@ -218,6 +218,7 @@ mod tests {
         Done,
         Hold(Duration),
         Block,
+        Empty,
         Panic,
     }
 
@@ -237,6 +238,7 @@ mod tests {
                 at_once.1 = at_once.1.max(at_once.0);
                 tries.len()
             };
+            let began = Instant::now();
             tokio::time::sleep(Duration::from_secs(1)).await;
             self.at_once
                 .lock()
@@ -244,7 +246,7 @@ mod tests {
                 .0 -= 1;
             match (self.answers)(&lane, number) {
                 Answer::Done => {
-                    self.traffic.succeeded(&lane);
+                    self.traffic.succeeded(Seq(1), began);
                     Rest::Empty.into()
                 }
                 Answer::Hold(hold) => Run {
@@ -254,9 +256,10 @@ mod tests {
                 Answer::Block => {
                     let cause = Cause::Platform(BlockedCause::Credentials);
                     self.traffic
-                        .refused(&lane, cause, Instant::now(), Timestamp::UNIX_EPOCH);
+                        .refused(Seq(1), cause, Instant::now(), Timestamp::UNIX_EPOCH);
                     Rest::More.into()
                 }
+                Answer::Empty => Rest::Empty.into(),
                 Answer::Panic => panic!("planted"),
             }
         }
@@ -364,6 +367,20 @@ mod tests {
             "the others follow the success at once: {tries:?}"
         );
         assert_eq!(tries.len(), 5 + 5, "five refusals and then every lane once");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_probe_that_finds_its_lane_empty_or_panics_does_not_shut_the_direction() {
+        for nothing in [Answer::Empty, Answer::Panic] {
+            let rig = Rig::start(5, move |_, number| match number {
+                ..=3 => Answer::Block,
+                4 => nothing,
+                _ => Answer::Done,
+            });
+            let tries = rig.after(400).await;
+            assert!(tries.len() >= 7, "the direction stays shut: {tries:?}");
+            assert!(rig.worker.traffic.blocked().is_none());
+        }
     }
 
     #[tokio::test(start_paused = true)]

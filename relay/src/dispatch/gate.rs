@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use messaging_bridge_clients::BlockedCause;
 use tokio::time::Instant;
 
-use crate::outbox::LaneKey;
+use crate::outbox::{LaneKey, Seq};
 
 /// Between two probes.
 pub const PROBE_EVERY: Duration = Duration::from_mins(1);
@@ -54,15 +54,25 @@ pub struct Blocked {
     pub since: Timestamp,
 }
 
+#[derive(Debug)]
+struct Closed {
+    blocked: Blocked,
+    /// When it was closed, as calls measure their beginning.
+    at: Instant,
+    /// When the next probe may start.
+    probe_at: Instant,
+}
+
 /// The gate.
 #[derive(Debug, Default)]
 pub struct Gate {
-    blocked: Option<(Blocked, Instant)>,
-    probing: bool,
+    closed: Option<Closed>,
+    /// The lane whose head is being tried while the gate is closed.
+    probe: Option<LaneKey>,
     /// Raised by each success that opened the gate.
     openings: u64,
-    /// Lanes whose head was refused for a blocking reason, and the opening at which it was.
-    refused_at: HashMap<LaneKey, u64>,
+    /// Messages that were refused for a blocking reason, and the count of openings when they were.
+    refused_at: HashMap<Seq, u64>,
 }
 
 /// What a blocking refusal means.
@@ -77,68 +87,93 @@ pub enum Refusal {
 impl Gate {
     /// Whether a lane may be started now.
     pub fn lets_through(&self, now: Instant) -> bool {
-        match &self.blocked {
+        match &self.closed {
             None => true,
-            Some((_, probe_at)) => !self.probing && *probe_at <= now,
+            Some(closed) => self.probe.is_none() && closed.probe_at <= now,
         }
     }
 
-    /// A lane was started; while blocked, it is the probe.
-    pub fn started(&mut self) {
-        self.probing = self.blocked.is_some();
+    /// A lane was started; while the gate is closed, it is the probe.
+    pub fn started(&mut self, lane: &LaneKey) {
+        self.probe = self.closed.is_some().then(|| lane.clone());
     }
 
     /// When the next probe may start.
     pub fn next_probe(&self) -> Option<Instant> {
-        self.blocked
+        self.closed
             .as_ref()
-            .filter(|_| !self.probing)
-            .map(|(_, at)| *at)
+            .filter(|_| self.probe.is_none())
+            .map(|closed| closed.probe_at)
     }
 
-    /// A head of this lane got through.
-    pub fn succeeded(&mut self, lane: &LaneKey) {
-        self.refused_at.remove(lane);
-        self.probing = false;
-        if self.blocked.take().is_some() {
+    /// The worker of this lane has ended, whatever it found. A probe that found nothing to try (`empty`) lets the next
+    /// one go at once; one that decided nothing has used up its minute.
+    pub fn ended(&mut self, lane: &LaneKey, empty: bool, now: Instant) {
+        if self.probe.as_ref() != Some(lane) {
+            return;
+        }
+        self.probe = None;
+        if let Some(closed) = &mut self.closed
+            && closed.probe_at <= now
+        {
+            closed.probe_at = if empty { now } else { now + PROBE_EVERY };
+        }
+    }
+
+    /// A call that began at `began` got through. It opens the gate only if it began after the gate was closed: an
+    /// earlier one proves nothing.
+    pub fn succeeded(&mut self, began: Instant) {
+        if self
+            .closed
+            .as_ref()
+            .is_some_and(|closed| closed.at <= began)
+        {
+            self.closed = None;
             self.openings += 1;
         }
     }
 
-    /// A head ended without saying anything about the gate.
-    pub fn undecided(&mut self, now: Instant) {
-        if std::mem::take(&mut self.probing)
-            && let Some((_, probe_at)) = &mut self.blocked
-        {
-            *probe_at = now + PROBE_EVERY;
-        }
-    }
-
-    /// What a blocking refusal of this lane's head would mean.
-    pub fn judge(&self, lane: &LaneKey) -> Refusal {
-        match self.refused_at.get(lane) {
-            Some(opening) if *opening < self.openings => Refusal::Permanent,
+    /// What a blocking refusal of this message would mean.
+    pub fn judge(&self, message: Seq) -> Refusal {
+        match self.refused_at.get(&message) {
+            Some(openings) if *openings < self.openings => Refusal::Permanent,
             _ => Refusal::Blocks,
         }
     }
 
-    /// A head of this lane was refused for a blocking reason.
-    pub fn refused(&mut self, lane: &LaneKey, cause: Cause, now: Instant, wall: Timestamp) {
-        self.refused_at.insert(lane.clone(), self.openings);
-        self.probing = false;
-        let since = self.blocked.map_or(wall, |(blocked, _)| blocked.since);
-        self.blocked = Some((Blocked { cause, since }, now + PROBE_EVERY));
+    /// This message was refused for a blocking reason.
+    pub fn refused(&mut self, message: Seq, cause: Cause, now: Instant, wall: Timestamp) {
+        self.refused_at.insert(message, self.openings);
+        self.close(cause, now, wall);
+    }
+
+    /// Nothing can be tried for a reason of our own.
+    pub fn close(&mut self, cause: Cause, now: Instant, wall: Timestamp) {
+        let (since, at) = match &self.closed {
+            Some(closed) => (closed.blocked.since, closed.at),
+            None => (wall, now),
+        };
+        self.closed = Some(Closed {
+            blocked: Blocked { cause, since },
+            at,
+            probe_at: now + PROBE_EVERY,
+        });
+    }
+
+    /// This message has its outcome.
+    pub fn forget(&mut self, message: Seq) {
+        self.refused_at.remove(&message);
     }
 
     /// Something that the cause may rest on has changed: try at once.
     pub fn reopen(&mut self) {
-        self.blocked = None;
-        self.probing = false;
+        self.closed = None;
+        self.probe = None;
     }
 
     /// Why and since when it is blocked.
     pub fn blocked(&self) -> Option<Blocked> {
-        self.blocked.map(|(blocked, _)| blocked)
+        self.closed.as_ref().map(|closed| closed.blocked)
     }
 }
 
@@ -149,6 +184,7 @@ mod tests {
     use crate::outbox::Direction;
 
     const CAUSE: Cause = Cause::Platform(BlockedCause::Credentials);
+    const ONE: Seq = Seq(1);
 
     fn lane(number: u8) -> LaneKey {
         LaneKey::new(
@@ -157,64 +193,94 @@ mod tests {
         )
     }
 
-    fn blocked_at(now: Instant) -> Gate {
+    fn closed_at(now: Instant) -> Gate {
         let mut gate = Gate::default();
-        gate.started();
-        gate.refused(&lane(1), CAUSE, now, Timestamp::UNIX_EPOCH);
+        gate.started(&lane(1));
+        gate.refused(ONE, CAUSE, now, Timestamp::UNIX_EPOCH);
+        gate.ended(&lane(1), false, now);
         gate
     }
 
     #[test]
-    fn while_blocked_one_probe_a_minute_is_let_through() {
+    fn while_closed_one_probe_a_minute_is_let_through() {
         let now = Instant::now();
-        let mut gate = blocked_at(now);
+        let mut gate = closed_at(now);
         assert!(!gate.lets_through(now + PROBE_EVERY - Duration::from_secs(1)));
-        assert!(gate.lets_through(now + PROBE_EVERY));
-        gate.started();
+        let later = now + PROBE_EVERY;
+        assert!(gate.lets_through(later));
+        gate.started(&lane(1));
+        assert!(!gate.lets_through(later), "a second probe beside the first");
+        gate.ended(&lane(1), false, later);
         assert!(
-            !gate.lets_through(now + PROBE_EVERY),
-            "a second probe beside the first"
-        );
-        gate.undecided(now + PROBE_EVERY);
-        assert!(
-            !gate.lets_through(now + PROBE_EVERY),
+            !gate.lets_through(later),
             "right after a probe that decided nothing"
         );
-        assert!(gate.lets_through(now + 2 * PROBE_EVERY));
+        assert!(gate.lets_through(later + PROBE_EVERY));
     }
 
     #[test]
-    fn the_first_success_opens_it() {
+    fn a_probe_that_found_an_empty_lane_lets_the_next_one_go_at_once() {
         let now = Instant::now();
-        let mut gate = blocked_at(now);
-        gate.succeeded(&lane(2));
+        let mut gate = closed_at(now);
+        let later = now + PROBE_EVERY;
+        gate.started(&lane(1));
+        gate.ended(&lane(1), true, later);
+        assert!(gate.lets_through(later));
+    }
+
+    #[test]
+    fn the_end_of_a_lane_that_is_not_the_probe_changes_nothing() {
+        let now = Instant::now();
+        let mut gate = closed_at(now);
+        let later = now + PROBE_EVERY;
+        gate.started(&lane(1));
+        gate.ended(&lane(2), false, later);
+        assert!(!gate.lets_through(later));
+        gate.ended(&lane(1), true, later);
+        assert!(gate.lets_through(later));
+    }
+
+    #[test]
+    fn a_success_that_began_later_opens_it_and_an_earlier_one_proves_nothing() {
+        let now = Instant::now();
+        let mut gate = closed_at(now);
+        gate.succeeded(now - Duration::from_secs(1));
+        assert!(gate.blocked().is_some());
+        assert_eq!(gate.judge(ONE), Refusal::Blocks);
+        gate.succeeded(now + Duration::from_secs(1));
         assert!(gate.lets_through(now) && gate.blocked().is_none());
     }
 
     #[test]
     fn a_message_refused_again_after_another_got_through_is_permanent() {
         let now = Instant::now();
-        let mut gate = blocked_at(now);
-        assert_eq!(gate.judge(&lane(1)), Refusal::Blocks);
-        gate.succeeded(&lane(2));
-        assert_eq!(gate.judge(&lane(1)), Refusal::Permanent);
+        let mut gate = closed_at(now);
+        gate.succeeded(now);
+        assert_eq!(gate.judge(ONE), Refusal::Permanent);
+        assert_eq!(
+            gate.judge(Seq(2)),
+            Refusal::Blocks,
+            "another message of the same lane"
+        );
+        gate.forget(ONE);
+        assert_eq!(gate.judge(ONE), Refusal::Blocks);
     }
 
     #[test]
     fn a_changed_secret_proves_nothing_so_a_second_refusal_blocks_again() {
         let now = Instant::now();
-        let mut gate = blocked_at(now);
+        let mut gate = closed_at(now);
         gate.reopen();
         assert!(gate.lets_through(now));
-        assert_eq!(gate.judge(&lane(1)), Refusal::Blocks);
+        assert_eq!(gate.judge(ONE), Refusal::Blocks);
     }
 
     #[test]
     fn the_time_since_when_it_is_blocked_does_not_move_with_each_probe() {
         let now = Instant::now();
-        let mut gate = blocked_at(now);
+        let mut gate = closed_at(now);
         gate.refused(
-            &lane(2),
+            Seq(2),
             CAUSE,
             now + PROBE_EVERY,
             Timestamp::UNIX_EPOCH + PROBE_EVERY,

@@ -40,7 +40,7 @@ impl Worker for InboundWorker {
             return Rest::Until(Instant::now() + early).into();
         }
         let Some(integration) = self.context.integration_now() else {
-            return self.block(&lane, Cause::Unresolved).into();
+            return self.block(None, Cause::Unresolved).into();
         };
         match Message::from_stored(&head.payload) {
             Ok(Message::InboundText(text)) => self.deliver(&lane, &head, text, &integration).await,
@@ -69,9 +69,19 @@ impl InboundWorker {
     ) -> Run {
         let context = &self.context;
         let message = to_genesys::inbound_text(text, head.time);
-        context.budget.acquire(Class::Message).await;
+        if context
+            .unless_stopping(context.budget.acquire(Class::Message))
+            .await
+            .is_none()
+        {
+            return Rest::Empty.into();
+        }
         let began = Instant::now();
-        let result = context.genesys.send_message(integration, &message).await;
+        let result = context
+            .genesys
+            .send_message(integration, &message)
+            .await
+            .map_err(|error| error.without(&[&message.text, &message.customer.id]));
         fail::fail_point!("answer");
         if let Some(limit) = context.genesys.rate_limit() {
             context.budget.observed(limit.allowed);
@@ -81,7 +91,7 @@ impl InboundWorker {
             .delivered(Direction::Inbound, began.elapsed(), result.as_ref().err());
         match result {
             Ok(()) => {
-                self.traffic.succeeded(lane);
+                self.traffic.succeeded(head.seq, began);
                 let more = context.insist(|| context.outbox.complete(head.seq)).await;
                 context
                     .vitals
@@ -103,11 +113,11 @@ impl InboundWorker {
         let age = self.context.age(head.accepted);
         let mut now = self
             .traffic
-            .failed(lane, Circumstances::of(head, Direction::Inbound, age));
+            .failed(head.seq, Circumstances::of(head, Direction::Inbound, age));
         now.fraction = self.context.chance.fraction();
         tracing::warn!(%error, %lane, kind = error.kind.as_str(), tries = head.tries + 1, "Genesys did not take a message");
         match decide::after_failure(error, &now) {
-            Step::Block(cause) => self.block(lane, Cause::Platform(cause)).into(),
+            Step::Block(cause) => self.block(Some(head), Cause::Platform(cause)).into(),
             Step::Bury(ending) => self.bury(lane, head, ending).await.into(),
             Step::Retry {
                 wait,
@@ -133,7 +143,6 @@ impl InboundWorker {
     }
 
     async fn retry(&self, lane: &LaneKey, head: &Head, wait: Duration, strike: bool) -> Run {
-        self.traffic.gate(|gate| gate.undecided(Instant::now()));
         self.context.vitals.retried(Direction::Inbound);
         let deferral = Deferral {
             until: self.context.clock.now() + wait,
@@ -146,9 +155,12 @@ impl InboundWorker {
         Rest::Until(Instant::now() + wait).into()
     }
 
-    fn block(&self, lane: &LaneKey, cause: Cause) -> Rest {
-        self.traffic
-            .refused(lane, cause, Instant::now(), self.context.clock.now());
+    fn block(&self, head: Option<&Head>, cause: Cause) -> Rest {
+        let (now, wall) = (Instant::now(), self.context.clock.now());
+        match head {
+            Some(head) => self.traffic.refused(head.seq, cause, now, wall),
+            None => self.traffic.gate(|gate| gate.close(cause, now, wall)),
+        }
         tracing::error!(
             cause = cause.as_str(),
             fix = cause.fix(),
@@ -158,7 +170,7 @@ impl InboundWorker {
     }
 
     async fn bury(&self, lane: &LaneKey, head: &Head, ending: Ending) -> Rest {
-        self.traffic.ended(lane, Instant::now());
+        self.traffic.ended(head.seq);
         tracing::error!(%lane, reason = ending.word, why = ending.sentence, "a message to Genesys became a dead letter");
         self.context.vitals.ended(
             Direction::Inbound,

@@ -76,27 +76,9 @@ impl Lanes {
         }
     }
 
-    /// Makes every waiting lane ready: what they waited for has changed.
-    pub fn hurry(&mut self) {
-        for (_, lane) in std::mem::take(&mut self.waiting) {
-            self.states.remove(&lane);
-            self.make_ready(lane);
-        }
-    }
-
     /// When the next waiting lane becomes ready.
     pub fn next_ripe(&self) -> Option<Instant> {
         self.waiting.first().map(|(at, _)| *at)
-    }
-
-    /// Whether a lane is ready now.
-    pub fn has_ready(&self) -> bool {
-        !self.ready.is_empty()
-    }
-
-    /// Lanes that have something to do.
-    pub fn len(&self) -> usize {
-        self.states.len()
     }
 
     /// Whether no lane has anything to do.

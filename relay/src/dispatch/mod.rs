@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle};
 
 use self::context::Context;
 use self::direction::{DirectionLoop, Worker};
@@ -89,12 +89,24 @@ pub struct Dispatch {
     loops: Vec<JoinHandle<()>>,
 }
 
+/// Tells whether the loops of dispatch still run.
+#[derive(Clone)]
+pub struct Pulse(Arc<[AbortHandle]>);
+
+impl Pulse {
+    /// Whether all of them do.
+    pub fn beats(&self) -> bool {
+        !self.0.iter().any(AbortHandle::is_finished)
+    }
+}
+
 /// Starts both directions and the receipts with what waits in the outbox. `changes` rises when something changed that
-/// a block may rest on: a Secret, or the integration.
+/// a block may rest on: a Secret, or the integration. `stop` ends it; the context's workers hear it too.
 pub async fn start(
     context: Arc<Context>,
     directions: Directions,
     changes: watch::Receiver<u64>,
+    stop: watch::Sender<bool>,
 ) -> Result<(Dispatch, Wake), OutboxError> {
     let now = context.clock.now();
     let waiting = context.outbox.lanes().await?;
@@ -105,7 +117,6 @@ pub async fn start(
             (waiting, wait)
         })
         .partition(|(waiting, _)| waiting.lane.direction() == Direction::Outbound);
-    let (stop, stopped) = watch::channel(false);
     let (inbound, inbound_wakes) = mpsc::unbounded_channel();
     let (outbound, outbound_wakes) = mpsc::unbounded_channel();
     let bell = Arc::clone(&context.bell);
@@ -119,7 +130,7 @@ pub async fn start(
         at_once: INBOUND_AT_ONCE,
         wakes: inbound_wakes,
         changes: changes.clone(),
-        stop: stopped.clone(),
+        stop: stop.subscribe(),
     };
     let traffic = Arc::clone(&directions.outbound);
     let outbound_loop = DirectionLoop {
@@ -131,11 +142,11 @@ pub async fn start(
         at_once: OUTBOUND_AT_ONCE,
         wakes: outbound_wakes,
         changes,
-        stop: stopped.clone(),
+        stop: stop.subscribe(),
     };
     let receipts = ReceiptLoop {
         context,
-        stop: stopped,
+        stop: stop.subscribe(),
     };
     let loops = vec![
         spawn(inbound_loop, inbound_lanes),
@@ -160,6 +171,11 @@ fn spawn<W: Worker>(
 }
 
 impl Dispatch {
+    /// Tells later whether all loops still run.
+    pub fn pulse(&self) -> Pulse {
+        Pulse(self.loops.iter().map(JoinHandle::abort_handle).collect())
+    }
+
     /// Starts nothing new and waits, at most for `patience`, for the calls that are under way. What is not done by
     /// then keeps its mark.
     pub async fn stop(self, patience: Duration) {

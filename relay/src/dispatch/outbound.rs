@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use messaging_bridge_clients::ApiError;
 use messaging_bridge_clients::twilio::{MessageSid, NewMessage};
+use messaging_bridge_clients::{ApiError, BlockedCause};
 use tokio::time::Instant;
 
 use super::context::{Context, rest_after_store_error, rest_of};
@@ -188,17 +188,23 @@ impl OutboundWorker {
         let mut ear = context.callbacks.listen(&send);
         let began = Instant::now();
         fail::fail_point!("send");
-        let result = context.twilio.send_message(&message).await;
+        let result = context
+            .twilio
+            .send_message(&message)
+            .await
+            .map_err(|error| error.without(&[&message.body, &message.to]));
         fail::fail_point!("answer");
         context
             .vitals
             .delivered(Direction::Outbound, began.elapsed(), result.as_ref().err());
         match result {
             Ok(taken) => {
+                self.traffic.succeeded(work.head.seq, began);
                 let run = self.sent(work, &send, taken.sid).await;
-                if !work.is_last() && ear.at_least(Rank::Sent, BETWEEN_PARTS).await == Rank::Failed
-                {
-                    tracing::warn!(lane = %work.lane, part = work.part + 1, "a part failed; the rest is not sent");
+                if !work.is_last() {
+                    context
+                        .unless_stopping(ear.at_least(Rank::Sent, BETWEEN_PARTS))
+                        .await;
                 }
                 run
             }
@@ -212,7 +218,6 @@ impl OutboundWorker {
     /// Twilio has the part.
     pub(super) async fn sent(&self, work: &Work<'_>, send: &SendId, sid: MessageSid) -> Run {
         let context = &self.context;
-        self.traffic.succeeded(work.lane);
         tracing::info!(
             %sid,
             lane = %work.lane,
@@ -250,7 +255,7 @@ impl OutboundWorker {
         let context = &self.context;
         let age = context.age(work.head.accepted);
         let mut now = self.traffic.failed(
-            work.lane,
+            work.head.seq,
             Circumstances::of(work.head, Direction::Outbound, age),
         );
         now.fraction = context.chance.fraction();
@@ -267,7 +272,7 @@ impl OutboundWorker {
         }
         match step {
             Step::Settle => self.settle(work, Doubt { send, marked }).await,
-            Step::Block(cause) => self.block(work.lane, cause).into(),
+            Step::Block(cause) => self.block(Some(work.head), cause).into(),
             Step::Bury(ending) => self.bury(work.lane, work.head, ending).await.into(),
             Step::Retry {
                 wait,
@@ -294,7 +299,6 @@ impl OutboundWorker {
         deferral: Deferral,
         wait: Duration,
     ) -> Rest {
-        self.traffic.gate(|gate| gate.undecided(Instant::now()));
         self.context.vitals.retried(Direction::Outbound);
         if let Err(error) = self.context.outbox.defer(work.head.seq, deferral).await {
             tracing::warn!(%error, lane = %work.lane, "a retry time could not be stored");
@@ -302,14 +306,14 @@ impl OutboundWorker {
         Rest::Until(Instant::now() + wait)
     }
 
-    pub(super) fn block(
-        &self,
-        lane: &LaneKey,
-        cause: messaging_bridge_clients::BlockedCause,
-    ) -> Rest {
+    /// `refused` is the message that was refused for it; a look-up that was refused says nothing about its message.
+    pub(super) fn block(&self, refused: Option<&Head>, cause: BlockedCause) -> Rest {
+        let (now, wall) = (Instant::now(), self.context.clock.now());
         let cause = Cause::Platform(cause);
-        self.traffic
-            .refused(lane, cause, Instant::now(), self.context.clock.now());
+        match refused {
+            Some(head) => self.traffic.refused(head.seq, cause, now, wall),
+            None => self.traffic.gate(|gate| gate.close(cause, now, wall)),
+        }
         tracing::error!(
             cause = cause.as_str(),
             fix = cause.fix(),
@@ -319,7 +323,7 @@ impl OutboundWorker {
     }
 
     pub(super) async fn bury(&self, lane: &LaneKey, head: &Head, ending: Ending) -> Rest {
-        self.traffic.ended(lane, Instant::now());
+        self.traffic.ended(head.seq);
         tracing::error!(%lane, reason = ending.word, why = ending.sentence, "a message to Twilio became a dead letter");
         self.context.vitals.ended(
             Direction::Outbound,

@@ -89,17 +89,24 @@ impl ReceiptLoop {
         })
     }
 
-    async fn send_one(&mut self) -> Next {
-        tokio::select! {
-            () = self.context.budget.acquire(Class::Receipt) => {}
-            _ = self.stop.changed() => return Next::End,
+    async fn send_one(&self) -> Next {
+        if self
+            .context
+            .unless_stopping(self.context.budget.acquire(Class::Receipt))
+            .await
+            .is_none()
+        {
+            return Next::End;
         }
         let now = self.context.clock.now();
         match self.context.outbox.next_receipt(now).await {
             Ok(Some(waiting)) => self.send(&waiting).await,
             Ok(None) => Next::Again,
             Err(OutboxError::Closed) => Next::End,
-            Err(_) => Next::At(Instant::now() + Duration::from_secs(1)),
+            Err(error) => {
+                tracing::warn!(%error, "could not look for receipts");
+                Next::At(Instant::now() + Duration::from_secs(1))
+            }
         }
     }
 
@@ -138,13 +145,15 @@ impl ReceiptLoop {
                         context.budget.pause(retry::throttled(*retry_after));
                         Next::Again
                     }
-                    ErrorKind::Blocked(_) => self.put_back(waiting, BLOCKED_WAIT).await,
+                    ErrorKind::Blocked(_) => {
+                        // The others would meet the same answer: they wait as well.
+                        self.put_back(waiting, BLOCKED_WAIT).await;
+                        Next::At(Instant::now() + BLOCKED_WAIT)
+                    }
                     ErrorKind::Transient | ErrorKind::Ambiguous => {
-                        self.put_back(
-                            waiting,
-                            retry::after(waiting.tries, context.chance.fraction()),
-                        )
-                        .await
+                        let wait = retry::after(waiting.tries, context.chance.fraction());
+                        self.put_back(waiting, wait).await;
+                        Next::Again
                     }
                 }
             }
@@ -162,7 +171,7 @@ impl ReceiptLoop {
         }
     }
 
-    async fn put_back(&self, waiting: &WaitingReceipt, wait: Duration) -> Next {
+    async fn put_back(&self, waiting: &WaitingReceipt, wait: Duration) {
         let until = self.context.clock.now() + wait;
         if let Err(error) = self
             .context
@@ -172,7 +181,5 @@ impl ReceiptLoop {
         {
             tracing::warn!(%error, "a receipt's retry time could not be stored");
         }
-        // The others meet the same answer: they wait as well.
-        Next::At(Instant::now() + wait)
     }
 }

@@ -28,11 +28,13 @@ pub fn throttled(retry_after: Option<Duration>) -> Duration {
     retry_after.map_or(THROTTLED, |asked| asked.clamp(RETRY_AFTER.0, RETRY_AFTER.1))
 }
 
-/// How long to wait for a stored time. A time further away than the schedule reaches was stored under another clock.
+/// How long to wait for a stored time. One further away than the schedule reaches was stored under another clock: it
+/// is due now.
 pub fn until(stored: Timestamp, now: Timestamp) -> Duration {
     Duration::try_from(stored.duration_since(now))
+        .ok()
+        .filter(|wait| *wait <= LONGEST)
         .unwrap_or_default()
-        .min(LONGEST)
 }
 
 #[cfg(test)]
@@ -68,10 +70,11 @@ mod tests {
     }
 
     #[test]
-    fn a_stored_time_far_away_is_clamped_and_a_past_one_is_now() {
+    fn a_stored_time_of_another_clock_and_a_past_one_are_due_now() {
         let now = Timestamp::UNIX_EPOCH;
         let later = now + Duration::from_secs(1_000_000);
-        assert_eq!(until(later, now), LONGEST);
+        assert_eq!(until(later, now), Duration::ZERO);
+        assert_eq!(until(now + LONGEST, now), LONGEST);
         assert_eq!(until(now, later), Duration::ZERO);
     }
 }

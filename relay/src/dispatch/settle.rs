@@ -10,7 +10,6 @@ use std::time::Duration;
 use jiff::Timestamp;
 use messaging_bridge_clients::ErrorKind;
 use messaging_bridge_clients::twilio::{Message, MessageFilter, MessageSid};
-use tokio::time::Instant;
 
 use super::decide::{self, Circumstances};
 use super::direction::Run;
@@ -43,7 +42,14 @@ impl OutboundWorker {
             Ok(_) => {}
             Err(error) => return super::context::rest_after_store_error(&error).into(),
         }
-        if ear.at_least(Rank::Accepted, patience).await > Rank::Pending {
+        let Some(heard) = context
+            .unless_stopping(ear.at_least(Rank::Accepted, patience))
+            .await
+        else {
+            // The mark stays: it is settled at the next start.
+            return Rest::Empty.into();
+        };
+        if heard > Rank::Pending {
             return self.proven(work);
         }
         drop(ear);
@@ -51,7 +57,7 @@ impl OutboundWorker {
     }
 
     fn proven(&self, work: &Work<'_>) -> Run {
-        self.traffic.succeeded(work.lane);
+        self.traffic.ended(work.head.seq);
         tracing::info!(lane = %work.lane, "a callback proved that a send without an answer was done");
         Rest::More.into()
     }
@@ -77,7 +83,10 @@ impl OutboundWorker {
         };
         let mut free = candidates.into_iter().filter(|sid| !taken.contains(sid));
         match (free.next(), free.next()) {
-            (Some(sid), None) => self.sent(work, &doubt.send, sid).await,
+            (Some(sid), None) => {
+                self.traffic.ended(work.head.seq);
+                self.sent(work, &doubt.send, sid).await
+            }
             (None, _) => {
                 self.unresolved(
                     work,
@@ -108,7 +117,7 @@ impl OutboundWorker {
                 .await;
         }
         if let ErrorKind::Blocked(cause) = kind {
-            return self.block(work.lane, *cause).into();
+            return self.block(None, *cause).into();
         }
         let wait = match kind {
             ErrorKind::Throttled { retry_after } => retry::throttled(*retry_after),
@@ -123,7 +132,6 @@ impl OutboundWorker {
     }
 
     async fn unresolved(&self, work: &Work<'_>, why: &str) -> Run {
-        self.traffic.gate(|gate| gate.undecided(Instant::now()));
         self.bury(work.lane, work.head, decide::unresolved(why))
             .await
             .into()

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::decide::Circumstances;
 use super::gate::{Blocked, Cause, Gate};
-use crate::outbox::LaneKey;
+use crate::outbox::Seq;
 
 /// Shared by the direction's loop, which asks the gate, and its workers, which report.
 #[derive(Debug, Default)]
@@ -18,8 +18,8 @@ pub struct Traffic(Mutex<State>);
 struct State {
     gate: Gate,
     successes: u64,
-    /// Failing lanes, with the count of successes at their last try.
-    failing: HashMap<LaneKey, u64>,
+    /// Failing messages, with the count of successes at their last try.
+    failing: HashMap<Seq, u64>,
 }
 
 impl Traffic {
@@ -39,39 +39,41 @@ impl Traffic {
         self.state().gate.blocked()
     }
 
-    /// A head of this lane got through.
-    pub fn succeeded(&self, lane: &LaneKey) {
+    /// A call that began at `began` carried this message through.
+    pub fn succeeded(&self, message: Seq, began: Instant) {
         let mut state = self.state();
         state.successes += 1;
-        state.failing.remove(lane);
-        state.gate.succeeded(lane);
+        state.gate.succeeded(began);
+        state.forget(message);
     }
 
     /// Completes the circumstances of a failure, and remembers it.
-    pub fn failed(&self, lane: &LaneKey, now: Circumstances) -> Circumstances {
+    pub fn failed(&self, message: Seq, now: Circumstances) -> Circumstances {
         let mut state = self.state();
         let successes = state.successes;
-        let at_last_try = state.failing.insert(lane.clone(), successes);
-        let refusal = state.gate.judge(lane);
+        let at_last_try = state.failing.insert(message, successes);
         Circumstances {
             others_got_through: at_last_try.is_some_and(|then| successes > then),
-            refusal,
+            refusal: state.gate.judge(message),
             ..now
         }
     }
 
-    /// A head of this lane ended for reasons of its own.
-    pub fn ended(&self, lane: &LaneKey, now: Instant) {
-        let mut state = self.state();
-        state.failing.remove(lane);
-        state.gate.undecided(now);
+    /// This message has an outcome that says nothing about the direction.
+    pub fn ended(&self, message: Seq) {
+        self.state().forget(message);
     }
 
-    /// A head of this lane was refused for a reason that concerns the whole direction.
-    pub fn refused(&self, lane: &LaneKey, cause: Cause, now: Instant, wall: Timestamp) {
-        let mut state = self.state();
-        state.failing.remove(lane);
-        state.gate.refused(lane, cause, now, wall);
+    /// This message was refused for a reason that concerns the whole direction.
+    pub fn refused(&self, message: Seq, cause: Cause, now: Instant, wall: Timestamp) {
+        self.state().gate.refused(message, cause, now, wall);
+    }
+}
+
+impl State {
+    fn forget(&mut self, message: Seq) {
+        self.failing.remove(&message);
+        self.gate.forget(message);
     }
 }
 
@@ -79,16 +81,8 @@ impl Traffic {
 mod tests {
     use super::*;
     use crate::dispatch::gate::Refusal;
-    use crate::message::CustomerId;
     use crate::outbox::Direction;
     use std::time::Duration;
-
-    fn lane(number: u8) -> LaneKey {
-        LaneKey::new(
-            Direction::Inbound,
-            &CustomerId::new(format!("+1555000{number:04}")),
-        )
-    }
 
     const NOW: Circumstances = Circumstances {
         direction: Direction::Inbound,
@@ -102,18 +96,19 @@ mod tests {
 
     #[test]
     fn a_failure_counts_only_if_another_conversation_got_through_since_the_last_try() {
-        let traffic = Traffic::default();
-        traffic.succeeded(&lane(2));
+        let (traffic, began) = (Traffic::default(), Instant::now());
+        let (stuck, other) = (Seq(1), Seq(2));
+        traffic.succeeded(other, began);
         assert!(
-            !traffic.failed(&lane(1), NOW).others_got_through,
+            !traffic.failed(stuck, NOW).others_got_through,
             "the first try has no last try"
         );
         assert!(
-            !traffic.failed(&lane(1), NOW).others_got_through,
+            !traffic.failed(stuck, NOW).others_got_through,
             "nobody got through meanwhile"
         );
-        traffic.succeeded(&lane(2));
-        assert!(traffic.failed(&lane(1), NOW).others_got_through);
-        assert!(!traffic.failed(&lane(1), NOW).others_got_through);
+        traffic.succeeded(other, began);
+        assert!(traffic.failed(stuck, NOW).others_got_through);
+        assert!(!traffic.failed(stuck, NOW).others_got_through);
     }
 }

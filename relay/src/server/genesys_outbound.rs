@@ -7,12 +7,13 @@ use axum::extract::{OriginalUri, State};
 use axum::http::HeaderMap;
 use axum::response::Response;
 use bytes::Bytes;
+use jiff::Timestamp;
 use messaging_bridge_clients::genesys::{
     GenesysMessageId, OutboundNotification, ReasonCode, WireProfile, parse_outbound, signature,
 };
 use sha2::{Digest as _, Sha256};
 
-use super::{Intake, KEY_LIFE, answer, handshake};
+use super::{Intake, KEY_LIFE, answer, committed, handshake};
 use crate::admin::vitals::{Hook, Verdict};
 use crate::message::{CustomerId, Message, OutboundText, without_control_characters};
 use crate::outbox::{
@@ -44,7 +45,7 @@ pub(super) async fn receive(
     response
 }
 
-async fn take(intake: &Intake, signed_with: Option<&str>, body: &[u8]) -> (Verdict, Response) {
+async fn take(intake: &Arc<Intake>, signed_with: Option<&str>, body: &[u8]) -> (Verdict, Response) {
     if signature::verify(&intake.secrets_now().webhook_secrets, signed_with, body).is_err() {
         return (Verdict::BadSignature, answer::bad_signature());
     }
@@ -69,6 +70,13 @@ async fn take(intake: &Intake, signed_with: Option<&str>, body: &[u8]) -> (Verdi
     let key = key(&notification, body);
     let stored = match intent(profile, notification) {
         Intent::Ignore => return (Verdict::Ignored, answer::accepted()),
+        Intent::Drop(why) => {
+            tracing::error!(
+                why,
+                "a message cannot be carried, and the agent cannot be told"
+            );
+            return (Verdict::Unsupported, answer::accepted());
+        }
         Intent::Send(text, time) => append(intake, key, text, time).await,
         Intent::Refuse(id, customer, reason) => refuse(intake, key, id, customer, reason).await,
     };
@@ -79,14 +87,13 @@ async fn take(intake: &Intake, signed_with: Option<&str>, body: &[u8]) -> (Verdi
 }
 
 async fn append(
-    intake: &Intake,
+    intake: &Arc<Intake>,
     key: DedupKey,
     text: OutboundText,
-    time: Option<jiff::Timestamp>,
+    time: Option<Timestamp>,
 ) -> Result<Verdict, OutboxError> {
-    let lane = LaneKey::new(Direction::Outbound, &text.customer);
     let row = NewRow {
-        lane: lane.clone(),
+        lane: LaneKey::new(Direction::Outbound, &text.customer),
         key,
         order: Order::Claimed(time),
         accepted: intake.clock.now(),
@@ -94,18 +101,23 @@ async fn append(
         payload: Message::OutboundText(text).to_stored(),
     };
     fail::fail_point!("accept");
-    let appended = intake.committed(intake.outbox.append(row)).await?;
+    let intake = Arc::clone(intake);
+    let appended = committed(async move {
+        let lane = row.lane.clone();
+        let appended = intake.outbox.append(row).await?;
+        intake.wake.lane(lane);
+        Ok(appended)
+    })
+    .await?;
     fail::fail_point!("acknowledge");
-    intake.wake.lane(lane);
-    Ok(if appended == Appended::Duplicate {
-        Verdict::Duplicate
-    } else {
-        Verdict::Accepted
+    Ok(match appended {
+        Appended::Duplicate => Verdict::Duplicate,
+        Appended::Stored(_) => Verdict::Accepted,
     })
 }
 
 async fn refuse(
-    intake: &Intake,
+    intake: &Arc<Intake>,
     key: DedupKey,
     genesys_id: GenesysMessageId,
     customer: CustomerId,
@@ -118,12 +130,16 @@ async fn refuse(
         reason,
         accepted: intake.clock.now(),
     };
-    let appended = intake.committed(intake.outbox.refuse(refusal)).await?;
-    intake.wake.receipts();
-    Ok(if appended == Appended::Duplicate {
-        Verdict::Duplicate
-    } else {
-        Verdict::Unsupported
+    let intake = Arc::clone(intake);
+    let appended = committed(async move {
+        let appended = intake.outbox.refuse(refusal).await?;
+        intake.wake.receipts();
+        Ok(appended)
+    })
+    .await?;
+    Ok(match appended {
+        Appended::Duplicate => Verdict::Duplicate,
+        Appended::Stored(_) => Verdict::Unsupported,
     })
 }
 
@@ -151,8 +167,10 @@ fn key(notification: &OutboundNotification, body: &[u8]) -> DedupKey {
 enum Intent {
     /// Nothing that goes to the customer.
     Ignore,
+    /// A message that cannot be carried, and nobody can be told: it has no id that a receipt could name.
+    Drop(&'static str),
     /// A text to send, and the time that Genesys gave it.
-    Send(OutboundText, Option<jiff::Timestamp>),
+    Send(OutboundText, Option<Timestamp>),
     /// A message that cannot be carried; the agent is told.
     Refuse(GenesysMessageId, CustomerId, ReceiptReason),
 }
@@ -170,7 +188,10 @@ fn intent(profile: WireProfile, notification: OutboundNotification) -> Intent {
         content,
         ..
     } = notification;
-    let id = id.map(GenesysMessageId::new);
+    // The guide's profile knows no receipts.
+    let id = id
+        .filter(|_| profile == WireProfile::Current)
+        .map(GenesysMessageId::new);
     let from_customer = direction
         .as_deref()
         .is_some_and(|direction| direction.eq_ignore_ascii_case("inbound"));
@@ -190,25 +211,28 @@ fn intent(profile: WireProfile, notification: OutboundNotification) -> Intent {
         (Some(text), "Text") if content.is_empty() => {
             Intent::Send(OutboundText { id, customer, text }, time)
         }
-        // A message without an id cannot have a receipt: the failure shows in the counters only.
-        _ => match id {
-            Some(id) if profile == WireProfile::Current => {
-                Intent::Refuse(id, customer, unsupported(&kind, &content))
+        _ => {
+            let reason = unsupported(&kind, &content);
+            match id {
+                Some(id) => Intent::Refuse(
+                    id,
+                    customer,
+                    ReceiptReason {
+                        code: ReasonCode::UnsupportedMessage,
+                        sentence: reason.into(),
+                    },
+                ),
+                None => Intent::Drop(reason),
             }
-            _ => Intent::Ignore,
-        },
+        }
     }
 }
 
-fn unsupported(kind: &str, content: &[String]) -> ReceiptReason {
-    let sentence = match (kind, content.first().map(String::as_str)) {
+fn unsupported(kind: &str, content: &[String]) -> &'static str {
+    match (kind, content.first().map(String::as_str)) {
         (_, Some("Attachment")) => "Attachments cannot be sent by text message yet.",
         ("Text", None) => "An empty message was not sent.",
         _ => "This kind of message cannot be sent by text message yet.",
-    };
-    ReceiptReason {
-        code: ReasonCode::UnsupportedMessage,
-        sentence: sentence.into(),
     }
 }
 
@@ -230,6 +254,7 @@ mod tests {
     fn described(intent: &Intent) -> String {
         match intent {
             Intent::Ignore => "ignored".into(),
+            Intent::Drop(why) => format!("dropped: {why}"),
             Intent::Send(text, time) => format!("sent: {} ({})", text.text, time.is_some()),
             Intent::Refuse(_, _, reason) => format!("refused: {}", reason.sentence),
         }
@@ -264,6 +289,18 @@ mod tests {
             described(&intent(WireProfile::Current, notification(&body))),
             expected,
             "{case}"
+        );
+    }
+
+    #[test]
+    fn the_guides_profile_has_no_receipts_so_what_cannot_be_carried_is_dropped_aloud() {
+        let body = br#"{"id":"g1","type":"Structured","recipientId":"+15557654321"}"#;
+        let notification = parse_outbound(WireProfile::Guide, body).unwrap();
+        let intent = intent(WireProfile::Guide, notification);
+        assert!(
+            described(&intent).starts_with("dropped: This kind"),
+            "{}",
+            described(&intent)
         );
     }
 

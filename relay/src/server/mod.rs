@@ -10,6 +10,7 @@ mod twilio_inbound;
 mod twilio_request;
 mod twilio_status;
 
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ use crate::admin::vitals::Vitals;
 use crate::clock::Clock;
 use crate::dispatch::Wake;
 use crate::dispatch::callbacks::Callbacks;
-use crate::outbox::{Answer, Outbox, OutboxError};
+use crate::outbox::{Outbox, OutboxError};
 use crate::public_url::{GENESYS_OUTBOUND, TWILIO_INBOUND, TWILIO_STATUS};
 use crate::secrets::Secrets;
 use crate::settings::Settings;
@@ -62,13 +63,17 @@ impl Intake {
     fn secrets_now(&self) -> Arc<Secrets> {
         Arc::clone(&self.secrets.borrow())
     }
+}
 
-    /// Waits for a commit, but not longer than the platform would.
-    async fn committed<T>(&self, commit: Answer<'_, T>) -> Result<T, OutboxError> {
-        match tokio::time::timeout(COMMIT_PATIENCE, commit).await {
-            Ok(result) => result,
-            Err(_) => Err(OutboxError::Store("not confirmed within 4 s".into())),
-        }
+/// Waits for a commit and what follows it, but not longer than the platform would. Whatever becomes of the wait (a slow
+/// disk, a peer that hangs up), the work goes on to its end: a row that is committed is also told to dispatch.
+async fn committed<T: Send + 'static>(
+    work: impl Future<Output = Result<T, OutboxError>> + Send + 'static,
+) -> Result<T, OutboxError> {
+    match tokio::time::timeout(COMMIT_PATIENCE, tokio::spawn(work)).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err(OutboxError::Closed),
+        Err(_) => Err(OutboxError::Store("not confirmed within 4 s".into())),
     }
 }
 

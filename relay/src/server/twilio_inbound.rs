@@ -10,7 +10,7 @@ use bytes::Bytes;
 use messaging_bridge_clients::twilio::{FormFields, InboundSms, MessageSid, parse_inbound};
 
 use super::twilio_request::{self, Refused};
-use super::{Intake, KEY_LIFE, answer};
+use super::{Intake, KEY_LIFE, answer, committed};
 use crate::admin::vitals::{Hook, Verdict};
 use crate::message::{CustomerId, InboundText, Message, without_control_characters};
 use crate::outbox::{Appended, DedupKey, Direction, LaneKey, NewRow, Order};
@@ -27,7 +27,12 @@ pub(super) async fn receive(
     response
 }
 
-async fn take(intake: &Intake, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> (Verdict, Response) {
+async fn take(
+    intake: &Arc<Intake>,
+    uri: &Uri,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> (Verdict, Response) {
     let form = match twilio_request::verified_form(intake, uri, headers, body) {
         Ok(form) => form,
         Err(refused) => return refused.answer(),
@@ -43,14 +48,21 @@ async fn take(intake: &Intake, uri: &Uri, headers: &HeaderMap, body: &[u8]) -> (
     let row = row(intake, &form, sms);
     let lane = row.lane.clone();
     fail::fail_point!("accept");
-    match intake.committed(intake.outbox.append(row)).await {
+    let stored = committed({
+        let intake = Arc::clone(intake);
+        async move {
+            let appended = intake.outbox.append(row).await?;
+            intake.wake.lane(lane);
+            Ok(appended)
+        }
+    });
+    match stored.await {
         Ok(appended) => {
             fail::fail_point!("acknowledge");
             let verdict = match appended {
                 Appended::Stored(_) => Verdict::Accepted,
                 Appended::Duplicate => Verdict::Duplicate,
             };
-            intake.wake.lane(lane);
             (verdict, answer::twiml())
         }
         Err(error) => answer::not_stored(&error),

@@ -12,9 +12,9 @@ use bytes::Bytes;
 use messaging_bridge_clients::twilio::{self, MessageStatus, StatusCallback, parse_status};
 
 use super::twilio_request::{self, Refused};
-use super::{Intake, answer};
+use super::{Intake, answer, committed};
 use crate::admin::vitals::{Hook, Verdict};
-use crate::outbox::{Rank, ReceiptReason, SendId, StatusReport};
+use crate::outbox::{OutboxError, Rank, ReceiptReason, SendId, Standing, StatusReport};
 
 /// Verifies, records and answers.
 pub(super) async fn receive(
@@ -30,7 +30,7 @@ pub(super) async fn receive(
 }
 
 async fn take(
-    intake: &Intake,
+    intake: &Arc<Intake>,
     uri: &Uri,
     send: SendId,
     headers: &HeaderMap,
@@ -49,19 +49,32 @@ async fn take(
     let Some(report) = report(send, callback) else {
         return (Verdict::Ignored, answer::twiml());
     };
-    let (send, sid) = (report.send.clone(), report.sid.clone());
-    match intake.committed(intake.outbox.raise(report)).await {
+    let sid = report.sid.clone();
+    let recorded = committed({
+        let intake = Arc::clone(intake);
+        async move { record(&intake, report).await }
+    });
+    match recorded.await {
         Ok(Some(standing)) => {
             tracing::debug!(%sid, rank = ?standing.rank, "a send's status was recorded");
-            intake.callbacks.tell(&send, standing.rank);
-            if standing.receipt_waits {
-                intake.wake.receipts();
-            }
             (Verdict::Accepted, answer::twiml())
         }
         Ok(None) => (Verdict::Unknown, answer::twiml()),
         Err(error) => answer::not_stored(&error),
     }
+}
+
+/// Records a report, and tells whoever waits for it.
+async fn record(intake: &Intake, report: StatusReport) -> Result<Option<Standing>, OutboxError> {
+    let send = report.send.clone();
+    let standing = intake.outbox.raise(report).await?;
+    if let Some(standing) = standing {
+        intake.callbacks.tell(&send, standing.rank);
+        if standing.receipt_waits {
+            intake.wake.receipts();
+        }
+    }
+    Ok(standing)
 }
 
 /// What a callback reports; `None` for a status that tells nothing of a delivery.
@@ -85,12 +98,37 @@ fn rank(status: &MessageStatus) -> Option<Rank> {
         | MessageStatus::Scheduled
         | MessageStatus::Queued
         | MessageStatus::Sending => Some(Rank::Accepted),
-        MessageStatus::Sent => Some(Rank::Sent),
-        MessageStatus::Delivered | MessageStatus::PartiallyDelivered => Some(Rank::Delivered),
+        MessageStatus::Sent | MessageStatus::PartiallyDelivered => Some(Rank::Sent),
+        MessageStatus::Delivered => Some(Rank::Delivered),
         MessageStatus::Read => Some(Rank::Read),
         MessageStatus::Undelivered | MessageStatus::Failed | MessageStatus::Canceled => {
             Some(Rank::Failed)
         }
         MessageStatus::Receiving | MessageStatus::Received | MessageStatus::Unknown(_) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case("accepted", Some(Rank::Accepted))]
+    #[case("scheduled", Some(Rank::Accepted))]
+    #[case("queued", Some(Rank::Accepted))]
+    #[case("sending", Some(Rank::Accepted))]
+    #[case("sent", Some(Rank::Sent))]
+    #[case("partially_delivered", Some(Rank::Sent))]
+    #[case("delivered", Some(Rank::Delivered))]
+    #[case("read", Some(Rank::Read))]
+    #[case("undelivered", Some(Rank::Failed))]
+    #[case("failed", Some(Rank::Failed))]
+    #[case("canceled", Some(Rank::Failed))]
+    #[case("receiving", None)]
+    #[case("received", None)]
+    #[case("teleported", None)]
+    fn every_state_has_its_rank(#[case] word: &str, #[case] expected: Option<Rank>) {
+        assert_eq!(rank(&MessageStatus::parse(word)), expected);
     }
 }

@@ -16,7 +16,7 @@ use crate::tenant::Tenant;
 use crate::verdict::{Sent, Verdict, judge};
 
 /// Customers who write at the same time.
-const CUSTOMERS: usize = 6;
+pub const CUSTOMERS: usize = 6;
 /// A relay that does not meet its step within this is killed all the same, but not counted.
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -61,7 +61,12 @@ pub async fn run(tenant: &Tenant, plan: &Plan<'_>) -> Outcome {
             found.extend(leaks(&relay.kill_unscanned().await, &tenant.unspeakable()));
         }
     }
-    let relay = start(tenant, plan, None).await;
+    // The last one drains without the planted fault: what the fault did cannot be undone any more.
+    let sound = Plan {
+        faults: None,
+        ..plan.clone()
+    };
+    let relay = start(tenant, &sound, None).await;
     let sent = load.stop().await;
     settle_webhooks(&tenant.sandbox).await;
     relay.until_drained(Duration::from_mins(2)).await;
@@ -77,6 +82,7 @@ async fn start(tenant: &Tenant, plan: &Plan<'_>, step: Option<&str>) -> Relay {
     let mut environment = Vec::new();
     environment.extend(step.map(|step| ("MB_STEP", step)));
     environment.extend(plan.faults.map(|faults| ("FAILPOINTS", faults)));
+    environment.push(("MB_LOG_FORMAT", "json"));
     Relay::start_with(plan.binary, tenant, &environment).await
 }
 

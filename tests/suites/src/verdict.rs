@@ -173,6 +173,12 @@ fn judge_outbound(sent: &Sent, log: &Log, verdict: &mut Verdict) {
             let told = log.genesys_receipts.iter().any(|receipt| of_this(&receipt));
             verdict.acknowledged += 1;
             verdict.told_as_failed += usize::from(told);
+            if passage.arrived.is_some() && told {
+                verdict.broken.push(format!(
+                    "{} was texted, and the agent was told that it failed",
+                    passage.id
+                ));
+            }
             if passage.arrived.is_none() && !told {
                 verdict
                     .broken
