@@ -210,3 +210,45 @@ async fn a_send_that_nobody_can_prove_is_never_sent_again_and_the_agent_is_told(
     );
     relay.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_callback_before_the_answer_completes_the_send() {
+    let (tenant, relay, customer) = running().await;
+    tenant
+        .sandbox
+        .set_faults(Fault::new(Endpoint::TwilioCallback, Effect::BeforeAnswer));
+    let id = tenant.sandbox.agent_sends(&customer, "quokka").await;
+    assert_eq!(final_receipt(&tenant, &id).await.status, "Delivered");
+    relay.until_drained(SOON).await;
+    assert_eq!(tenant.sandbox.log().twilio_sends.len(), 1);
+    relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_part_that_fails_stops_the_rest_and_fails_the_message() {
+    let (tenant, relay, customer) = running().await;
+    let effect = Effect::FinalStatus {
+        status: FinalStatus::Failed,
+        error_code: Some(30005),
+    };
+    tenant
+        .sandbox
+        .set_faults(Fault::new(Endpoint::TwilioCallback, effect));
+    let id = tenant
+        .sandbox
+        .agent_sends(&customer, &"quokka ".repeat(900))
+        .await;
+    let receipt = final_receipt(&tenant, &id).await;
+    assert_eq!(receipt.status, "Failed");
+    assert_eq!(
+        receipt.reasons[0].code.as_deref(),
+        Some("InvalidDestination")
+    );
+    relay.until_drained(SOON).await;
+    assert_eq!(
+        tenant.sandbox.log().twilio_sends.len(),
+        1,
+        "the other parts are not sent"
+    );
+    relay.stop().await;
+}

@@ -5,6 +5,7 @@ use std::time::Duration;
 use messaging_bridge_sandbox::{Effect, Endpoint, Fault, ReceiptSeen};
 use messaging_bridge_suites::eventually;
 use messaging_bridge_suites::process::{Relay, reqwest_client};
+use messaging_bridge_suites::signed::{post_twilio, sms};
 use messaging_bridge_suites::tenant::{Spec, Tenant, fast};
 use serde_json::Value;
 
@@ -342,5 +343,97 @@ async fn metrics_have_bounded_labels_and_no_numbers() {
     );
     assert!(text.lines().count() < 200, "labels are bounded");
     assert!(!text.contains("+155") && !text.contains("5557"), "{text}");
+    relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_answer_from_genesys_is_repeated_with_the_same_id_and_time() {
+    let (tenant, relay, customer) = running().await;
+    let lost = Fault::new(
+        Endpoint::GenesysMessage,
+        Effect::LostAnswer { status: None },
+    )
+    .times(1);
+    tenant.sandbox.set_faults(lost);
+    tenant.sandbox.customer_sends(&customer, "quokka").await;
+    let seen = eventually("the message is repeated", SOON, || async {
+        let seen = tenant.sandbox.log().genesys_inbound;
+        (seen.len() == 2).then_some(seen)
+    })
+    .await;
+    assert!(seen[1].repeat);
+    assert_eq!(seen[0].message_id, seen[1].message_id);
+    assert_eq!(seen[0].time, seen[1].time);
+    relay.until_drained(SOON).await;
+    relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn twilio_asking_for_patience_is_obeyed_and_nothing_is_lost() {
+    let (tenant, relay, customer) = running().await;
+    let fault = Fault::new(Endpoint::TwilioSend, Effect::RateLimited { retry_after: 2 }).times(1);
+    tenant.sandbox.set_faults(fault);
+    let began = std::time::Instant::now();
+    for text in ["quokka one", "quokka two"] {
+        tenant.sandbox.agent_sends(&customer, text).await;
+    }
+    eventually("both are sent", SOON, || async {
+        (tenant.sandbox.log().twilio_sends.len() == 2).then_some(())
+    })
+    .await;
+    assert!(
+        began.elapsed() >= Duration::from_secs(2),
+        "came after {:?}",
+        began.elapsed()
+    );
+    let bodies: Vec<String> = tenant
+        .sandbox
+        .log()
+        .twilio_sends
+        .into_iter()
+        .map(|send| send.body)
+        .collect();
+    assert_eq!(bodies, ["quokka one", "quokka two"]);
+    relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_disk_that_stalls_is_answered_503_and_what_is_committed_later_is_delivered_all_the_same()
+{
+    let tenant = Tenant::fast().await;
+    let stall = [("FAILPOINTS", "append=1*sleep(5000)")];
+    let relay = Relay::start_with(RELAY, &tenant, &stall).await;
+    let fields = sms(&tenant, "SM00000000000000000000000000000001", "quokka");
+    let answer = post_twilio(&tenant, "/twilio/inbound", &fields).await;
+    assert_eq!(answer.status(), 503);
+    eventually("it is delivered, and nobody else wrote", SOON, || async {
+        (tenant.sandbox.log().genesys_inbound.len() == 1).then_some(())
+    })
+    .await;
+    relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_status_tells_when_each_platform_was_heard_and_what_failed_last() {
+    let (tenant, relay, customer) = running().await;
+    tenant.sandbox.customer_sends(&customer, "STOP").await;
+    relay.until_drained(SOON).await;
+    let id = tenant.sandbox.agent_sends(&customer, "quokka").await;
+    final_receipt(&tenant, &id).await;
+    let status = relay.status().await;
+    for (platform, fact) in [
+        ("twilio", "lastWebhookTime"),
+        ("genesys", "lastWebhookTime"),
+        ("genesys", "lastSuccessTime"),
+    ] {
+        assert!(
+            status[platform][fact].is_string(),
+            "{platform} {fact}: {status}"
+        );
+    }
+    let failed = status["twilio"]["lastError"]["message"]
+        .as_str()
+        .unwrap_or_default();
+    assert!(failed.contains("21610"), "{status}");
     relay.stop().await;
 }
