@@ -105,6 +105,8 @@ async fn metrics_text(admin: &Admin) -> Result<String, OutboxError> {
 }
 
 async fn status(State(admin): State<Arc<Admin>>) -> Response {
+    // Before the counts: whoever sees a direction blocked also sees the message that met it.
+    let blocked = Direction::ALL.map(|direction| admin.directions.get(direction).blocked());
     let stats = match admin.outbox.stats().await {
         Ok(stats) => stats,
         Err(error) => {
@@ -112,7 +114,6 @@ async fn status(State(admin): State<Arc<Admin>>) -> Response {
         }
     };
     let (genesys, twilio) = admin.vitals.health();
-    let blocked = Direction::ALL.map(|direction| admin.directions.get(direction).blocked());
     axum::Json(Status {
         bridge: admin.bridge.clone(),
         version: env!("CARGO_PKG_VERSION"),

@@ -8,15 +8,17 @@ use jiff::Timestamp;
 use messaging_bridge_clients::genesys::{GenesysClient, IntegrationId};
 use messaging_bridge_clients::twilio::TwilioClient;
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 use super::budget::Budget;
 use super::callbacks::Callbacks;
 use super::decide::Ending;
 use super::lanes::Rest;
+use super::retry;
 use crate::admin::vitals::Vitals;
 use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::outbox::{Answer, DeadReason, Outbox, OutboxError};
+use crate::outbox::{Answer, DeadReason, Head, LaneKey, Outbox, OutboxError};
 use crate::public_url::PublicUrl;
 
 /// After an error of the store: the first wait, doubled up to the second.
@@ -64,6 +66,21 @@ impl Context {
             // An error means that nobody can stop the relay any more: it is ending.
             _ = stop.wait_for(|stop| *stop) => None,
             value = wait => Some(value),
+        }
+    }
+
+    /// The head of a lane, if it may be tried now; else how the lane is left.
+    pub(super) async fn head(&self, lane: &LaneKey) -> Result<Head, Rest> {
+        let head = match self.outbox.head(lane).await {
+            Ok(Some(head)) => head,
+            Ok(None) => return Err(Rest::Empty),
+            Err(error) => return Err(rest_after_store_error(&error)),
+        };
+        let early = retry::until(head.not_before, self.clock.now());
+        if early.is_zero() {
+            Ok(head)
+        } else {
+            Err(Rest::Until(Instant::now() + early))
         }
     }
 
@@ -118,6 +135,6 @@ pub(super) fn rest_of(more: Option<bool>) -> Rest {
 pub(super) fn rest_after_store_error(error: &OutboxError) -> Rest {
     match error {
         OutboxError::Closed => Rest::Empty,
-        _ => Rest::Until(tokio::time::Instant::now() + Duration::from_secs(1)),
+        _ => Rest::Until(Instant::now() + Duration::from_secs(1)),
     }
 }

@@ -11,7 +11,7 @@ use messaging_bridge_clients::genesys::IntegrationId;
 use tokio::time::Instant;
 
 use super::budget::Class;
-use super::context::{Context, rest_after_store_error, rest_of};
+use super::context::{Context, rest_of};
 use super::decide::{self, Circumstances, Ending, Step};
 use super::direction::{Run, Worker};
 use super::gate::Cause;
@@ -30,15 +30,10 @@ pub struct InboundWorker {
 
 impl Worker for InboundWorker {
     async fn run(self: Arc<Self>, lane: LaneKey) -> Run {
-        let head = match self.context.outbox.head(&lane).await {
-            Ok(Some(head)) => head,
-            Ok(None) => return Rest::Empty.into(),
-            Err(error) => return rest_after_store_error(&error).into(),
+        let head = match self.context.head(&lane).await {
+            Ok(head) => head,
+            Err(rest) => return rest.into(),
         };
-        let early = retry::until(head.not_before, self.context.clock.now());
-        if !early.is_zero() {
-            return Rest::Until(Instant::now() + early).into();
-        }
         let Some(integration) = self.context.integration_now() else {
             return self.block(None, Cause::Unresolved).into();
         };

@@ -16,7 +16,6 @@ use super::decide::{self, Circumstances, Ending, LEAST_VALIDITY, OUTBOUND_LIFE, 
 use super::direction::{Run, Worker};
 use super::gate::Cause;
 use super::lanes::Rest;
-use super::retry;
 use super::settle::Doubt;
 use super::traffic::Traffic;
 use crate::deliver::split::{LONGEST_BODY, split};
@@ -50,15 +49,10 @@ impl Work<'_> {
 
 impl Worker for OutboundWorker {
     async fn run(self: Arc<Self>, lane: LaneKey) -> Run {
-        let head = match self.context.outbox.head(&lane).await {
-            Ok(Some(head)) => head,
-            Ok(None) => return Rest::Empty.into(),
-            Err(error) => return rest_after_store_error(&error).into(),
+        let head = match self.context.head(&lane).await {
+            Ok(head) => head,
+            Err(rest) => return rest.into(),
         };
-        let early = retry::until(head.not_before, self.context.clock.now());
-        if !early.is_zero() {
-            return Rest::Until(Instant::now() + early).into();
-        }
         let text = match Message::from_stored(&head.payload) {
             Ok(Message::OutboundText(text)) => text,
             Ok(Message::InboundText(_)) => {

@@ -3,29 +3,20 @@
 use std::time::Duration;
 
 use messaging_bridge_sandbox::{Effect, Endpoint, Fault};
-use messaging_bridge_suites::eventually;
 use messaging_bridge_suites::process::{Relay, reqwest_client};
 use messaging_bridge_suites::signed::{
     genesys_signature, post_form, post_genesys, post_json, post_twilio, sms, twilio_signature,
     with, without,
 };
 use messaging_bridge_suites::tenant::{Spec, Tenant, fast};
+use messaging_bridge_suites::{SOON, eventually};
 use serde_json::{Value, json};
 
 const RELAY: &str = env!("CARGO_BIN_EXE_relay-under-test");
 const SID: &str = "SM00000000000000000000000000000001";
-const SOON: Duration = Duration::from_secs(15);
 
 async fn running() -> (Tenant, Relay) {
-    let tenant = Tenant::fast().await;
-    let relay = Relay::start(RELAY, &tenant).await;
-    let resolved = async || {
-        relay.status().await["integrationId"]
-            .is_string()
-            .then_some(())
-    };
-    eventually("the integration is resolved", SOON, resolved).await;
-    (tenant, relay)
+    messaging_bridge_suites::running(RELAY).await
 }
 
 fn outbound(tenant: &Tenant, id: &str, changes: &Value) -> Value {

@@ -1,17 +1,15 @@
 //! The relay's other commands, and what it says to wrong input.
 
 use std::process::{Command, Output};
-use std::time::Duration;
 
 use messaging_bridge_sandbox::Integration;
-use messaging_bridge_suites::eventually;
 use messaging_bridge_suites::process::{Relay, reqwest_client};
 use messaging_bridge_suites::tenant::{Spec, Tenant, fast};
+use messaging_bridge_suites::{SOON, eventually, running, sent};
 use rstest::rstest;
 use serde_json::json;
 
 const RELAY: &str = env!("CARGO_BIN_EXE_relay-under-test");
-const SOON: Duration = Duration::from_secs(30);
 
 fn command(arguments: &[&str], more: &[String]) -> Output {
     Command::new(RELAY)
@@ -99,15 +97,8 @@ async fn check_tells_two_integrations_of_one_name_apart() {
 
 /// A running relay with two dead letters: replies to a customer who opted out.
 async fn with_two_dead_letters() -> (Tenant, Relay) {
-    let tenant = Tenant::fast().await;
+    let (tenant, relay) = running(RELAY).await;
     let customer = tenant.sandbox.options().customer.clone();
-    let relay = Relay::start(RELAY, &tenant).await;
-    let resolved = async || {
-        relay.status().await["integrationId"]
-            .is_string()
-            .then_some(())
-    };
-    eventually("the integration is resolved", SOON, resolved).await;
     tenant.sandbox.customer_sends(&customer, "STOP").await;
     eventually("the customer has opted out", SOON, || async {
         (!tenant.sandbox.log().genesys_inbound.is_empty()).then_some(())
@@ -169,17 +160,7 @@ async fn dead_letters_are_replayed_by_the_running_relay_in_their_order() {
         "{}",
         said(&again)
     );
-    eventually("both are sent", SOON, || async {
-        (tenant.sandbox.log().twilio_sends.len() == 2).then_some(())
-    })
-    .await;
-    let bodies: Vec<String> = tenant
-        .sandbox
-        .log()
-        .twilio_sends
-        .into_iter()
-        .map(|send| send.body)
-        .collect();
+    let bodies = sent(&tenant, 2).await;
     assert_eq!(bodies, ["quokka one", "quokka two"]);
     let unknown = command(&["dead-letters", "replay", "--id", "99"], &here);
     assert_eq!(unknown.status.code(), Some(1));

@@ -2,35 +2,17 @@
 
 use std::time::Duration;
 
-use messaging_bridge_sandbox::{Effect, Endpoint, Fault, FinalStatus, ReceiptSeen};
-use messaging_bridge_suites::eventually;
+use messaging_bridge_sandbox::{Effect, Endpoint, Fault, FinalStatus};
 use messaging_bridge_suites::process::Relay;
 use messaging_bridge_suites::tenant::Tenant;
+use messaging_bridge_suites::{SOON, eventually, final_receipt, sent};
 
 const RELAY: &str = env!("CARGO_BIN_EXE_relay-under-test");
-const SOON: Duration = Duration::from_secs(30);
 
 async fn running() -> (Tenant, Relay, String) {
-    let tenant = Tenant::fast().await;
-    let relay = Relay::start(RELAY, &tenant).await;
-    let resolved = async || {
-        relay.status().await["integrationId"]
-            .is_string()
-            .then_some(())
-    };
-    eventually("the integration is resolved", SOON, resolved).await;
+    let (tenant, relay) = messaging_bridge_suites::running(RELAY).await;
     let customer = tenant.sandbox.options().customer.clone();
     (tenant, relay, customer)
-}
-
-async fn final_receipt(tenant: &Tenant, id: &str) -> ReceiptSeen {
-    eventually("a final receipt", SOON, || async {
-        let receipts = tenant.sandbox.log().genesys_receipts;
-        receipts
-            .into_iter()
-            .find(|receipt| receipt.message_id == id && receipt.is_final)
-    })
-    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -146,18 +128,8 @@ async fn a_lost_answer_without_callbacks_is_found_by_listing_and_not_sent_twice(
     ]);
     tenant.sandbox.agent_sends(&customer, "quokka one").await;
     tenant.sandbox.agent_sends(&customer, "quokka two").await;
-    eventually("both are sent", SOON, || async {
-        (tenant.sandbox.log().twilio_sends.len() >= 2).then_some(())
-    })
-    .await;
+    let bodies = sent(&tenant, 2).await;
     relay.until_drained(SOON).await;
-    let bodies: Vec<String> = tenant
-        .sandbox
-        .log()
-        .twilio_sends
-        .into_iter()
-        .map(|send| send.body)
-        .collect();
     assert_eq!(bodies, ["quokka one", "quokka two"]);
     assert_eq!(relay.status().await["deadLetters"], 0);
     relay.stop().await;

@@ -2,37 +2,19 @@
 
 use std::time::Duration;
 
-use messaging_bridge_sandbox::{Effect, Endpoint, Fault, ReceiptSeen};
-use messaging_bridge_suites::eventually;
+use messaging_bridge_sandbox::{Effect, Endpoint, Fault};
 use messaging_bridge_suites::process::{Relay, reqwest_client};
 use messaging_bridge_suites::signed::{post_twilio, sms};
 use messaging_bridge_suites::tenant::{Spec, Tenant, fast};
+use messaging_bridge_suites::{SOON, eventually, final_receipt};
 use serde_json::Value;
 
 const RELAY: &str = env!("CARGO_BIN_EXE_relay-under-test");
-const SOON: Duration = Duration::from_secs(30);
 
 async fn running() -> (Tenant, Relay, String) {
-    let tenant = Tenant::fast().await;
-    let relay = Relay::start(RELAY, &tenant).await;
-    let resolved = async || {
-        relay.status().await["integrationId"]
-            .is_string()
-            .then_some(())
-    };
-    eventually("the integration is resolved", SOON, resolved).await;
+    let (tenant, relay) = messaging_bridge_suites::running(RELAY).await;
     let customer = tenant.sandbox.options().customer.clone();
     (tenant, relay, customer)
-}
-
-async fn final_receipt(tenant: &Tenant, id: &str) -> ReceiptSeen {
-    eventually("a final receipt", SOON, || async {
-        let receipts = tenant.sandbox.log().genesys_receipts;
-        receipts
-            .into_iter()
-            .find(|receipt| receipt.message_id == id && receipt.is_final)
-    })
-    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use messaging_bridge_sandbox::{Options, Profile};
-use messaging_bridge_suites::eventually;
 use messaging_bridge_suites::process::Relay;
 use messaging_bridge_suites::tenant::{Spec, Tenant, fast};
+use messaging_bridge_suites::{SOON, eventually};
 
 const RELAY: &str = env!("CARGO_BIN_EXE_relay-under-test");
-const SOON: Duration = Duration::from_secs(15);
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_customers_text_reaches_the_desk() {
