@@ -1,7 +1,5 @@
 //! What becomes of a reply: parts, receipts, and sends whose answer was lost.
 
-use std::time::Duration;
-
 use messaging_bridge_sandbox::{Effect, Endpoint, Fault, FinalStatus};
 use messaging_bridge_suites::process::Relay;
 use messaging_bridge_suites::tenant::Tenant;

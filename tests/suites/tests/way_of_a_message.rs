@@ -1,7 +1,5 @@
 //! A message each way, through the real relay process and both simulated platforms.
 
-use std::time::Duration;
-
 use messaging_bridge_sandbox::{Options, Profile};
 use messaging_bridge_suites::process::Relay;
 use messaging_bridge_suites::tenant::{Spec, Tenant, fast};
