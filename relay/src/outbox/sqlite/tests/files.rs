@@ -2,7 +2,9 @@
 
 use rstest::rstest;
 
-use super::{head_name, open, open_existing, raw, refusal, store, try_open};
+use super::{
+    head_name, open, open_existing, patiently, raw, refusal, store, try_open, try_open_existing,
+};
 use crate::outbox::conformance::rig::{
     ANN, BUDGET, at, identity, inbound, outbound, refused, to_genesys, to_twilio,
 };
@@ -143,8 +145,8 @@ async fn a_file_of_a_newer_relay_is_refused_by_name_and_left_alone() {
         .pragma_update(None, "user_version", 99)
         .unwrap();
     for opened in [
-        try_open(home.path(), &identity()),
-        open_existing(home.path()),
+        patiently(|| try_open(home.path(), &identity())),
+        patiently(|| try_open_existing(home.path())),
     ] {
         let error = refusal(opened);
         assert!(
@@ -188,7 +190,7 @@ async fn a_second_relay_on_the_same_directory_is_refused() {
     let running = open(home.path());
     for opened in [
         try_open(home.path(), &identity()),
-        open_existing(home.path()),
+        try_open_existing(home.path()),
     ] {
         let error = refusal(opened);
         assert!(error.contains("is in use by another relay"), "{error}");
@@ -203,7 +205,7 @@ fn another_process_sees_the_lock() {
     let take = || {
         let lock = home.path().join("lock");
         std::process::Command::new("flock")
-            .arg("--nonblock")
+            .args(["--wait", "2"])
             .arg(lock)
             .arg("true")
             .status()
@@ -218,7 +220,7 @@ fn another_process_sees_the_lock() {
 #[tokio::test]
 async fn a_relay_that_does_not_run_can_be_inspected_and_its_dead_letters_replayed() {
     let home = tempfile::tempdir().unwrap();
-    let error = refusal(open_existing(home.path()));
+    let error = refusal(try_open_existing(home.path()));
     assert!(
         error.contains("there is no") && error.contains(FILE),
         "{error}"
@@ -226,7 +228,7 @@ async fn a_relay_that_does_not_run_can_be_inspected_and_its_dead_letters_replaye
     let outbox = open(home.path());
     fill(&outbox).await;
     drop(outbox);
-    let stopped = open_existing(home.path()).unwrap();
+    let stopped = open_existing(home.path());
     assert_eq!(stopped.dead_letters(9).await.unwrap().len(), 1);
     assert_eq!(
         stopped.replay(ReplaySelection::All).await.unwrap(),

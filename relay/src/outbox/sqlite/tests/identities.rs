@@ -1,6 +1,6 @@
 //! A data directory that served another bridge before: what belongs to that one is not delivered by this one.
 
-use super::{head_name, open_existing, raw, store, try_open};
+use super::{head_name, open_as, open_existing, raw, store};
 use crate::outbox::conformance::rig::{
     ANN, at, identity, inbound, outbound, refusal, refused, to_genesys, to_twilio,
 };
@@ -16,13 +16,13 @@ fn another() -> Identity {
 #[tokio::test]
 async fn messages_of_another_sender_become_dead_letters_that_only_their_own_bridge_replays() {
     let home = tempfile::tempdir().unwrap();
-    let first = try_open(home.path(), &identity()).unwrap();
+    let first = open_as(home.path(), &identity());
     store(&first, inbound(ANN, "in", at(0))).await;
     store(&first, outbound(ANN, "out", at(0))).await;
     first.refuse(refusal("refused", at(0))).await.unwrap();
     drop(first);
 
-    let second = try_open(home.path(), &another()).unwrap();
+    let second = open_as(home.path(), &another());
     assert!(second.lanes().await.unwrap().is_empty());
     let stats = second.stats().await.unwrap();
     assert_eq!(
@@ -52,7 +52,7 @@ async fn messages_of_another_sender_become_dead_letters_that_only_their_own_brid
     drop(second);
 
     // The mistake was put right.
-    let first = try_open(home.path(), &identity()).unwrap();
+    let first = open_as(home.path(), &identity());
     let letters = first.dead_letters(9).await.unwrap();
     assert_eq!(letters.iter().filter(|letter| letter.replayable).count(), 2);
     first.replay(ReplaySelection::All).await.unwrap();
@@ -72,17 +72,9 @@ async fn messages_of_another_sender_become_dead_letters_that_only_their_own_brid
 #[tokio::test]
 async fn a_foreign_message_has_one_recorded_outcome_however_often_the_relay_starts() {
     let home = tempfile::tempdir().unwrap();
-    store(
-        &try_open(home.path(), &identity()).unwrap(),
-        inbound(ANN, "a", at(0)),
-    )
-    .await;
+    store(&open_as(home.path(), &identity()), inbound(ANN, "a", at(0))).await;
     for _ in 0..3 {
-        let stats = try_open(home.path(), &another())
-            .unwrap()
-            .stats()
-            .await
-            .unwrap();
+        let stats = open_as(home.path(), &another()).stats().await.unwrap();
         assert_eq!((stats.inbound, stats.dead_letters), (0, 1));
     }
     let outcome: String = raw(home.path())
@@ -94,7 +86,7 @@ async fn a_foreign_message_has_one_recorded_outcome_however_often_the_relay_star
 #[tokio::test]
 async fn a_renamed_integration_is_the_same_once_its_id_was_learned() {
     let home = tempfile::tempdir().unwrap();
-    let before = try_open(home.path(), &identity()).unwrap();
+    let before = open_as(home.path(), &identity());
     before.learn_integration("0b9d7a34").await.unwrap();
     store(&before, inbound(ANN, "a", at(0))).await;
     drop(before);
@@ -103,7 +95,7 @@ async fn a_renamed_integration_is_the_same_once_its_id_was_learned() {
         integration_id: Some("0b9d7a34".into()),
         ..identity()
     };
-    let after = try_open(home.path(), &renamed).unwrap();
+    let after = open_as(home.path(), &renamed);
     assert_eq!(head_name(&after, &to_genesys(ANN)).await.unwrap(), "a");
 }
 
@@ -114,38 +106,30 @@ async fn a_created_anew_integration_of_the_same_name_is_the_same() {
         integration_id: Some(id.into()),
         ..identity()
     };
-    store(
-        &try_open(home.path(), &known("1")).unwrap(),
-        inbound(ANN, "a", at(0)),
-    )
-    .await;
-    let after = try_open(home.path(), &known("2")).unwrap();
+    store(&open_as(home.path(), &known("1")), inbound(ANN, "a", at(0))).await;
+    let after = open_as(home.path(), &known("2"));
     assert_eq!(head_name(&after, &to_genesys(ANN)).await.unwrap(), "a");
 }
 
 #[tokio::test]
 async fn inspection_buries_nothing() {
     let home = tempfile::tempdir().unwrap();
-    store(
-        &try_open(home.path(), &identity()).unwrap(),
-        inbound(ANN, "a", at(0)),
-    )
-    .await;
-    drop(try_open(home.path(), &identity()).unwrap());
-    let stats = open_existing(home.path()).unwrap().stats().await.unwrap();
+    store(&open_as(home.path(), &identity()), inbound(ANN, "a", at(0))).await;
+    drop(open_as(home.path(), &identity()));
+    let stats = open_existing(home.path()).stats().await.unwrap();
     assert_eq!((stats.inbound, stats.dead_letters), (1, 0));
 }
 
 #[tokio::test]
 async fn inspection_is_as_the_bridge_that_was_used_last_not_as_the_newest() {
     let home = tempfile::tempdir().unwrap();
-    drop(try_open(home.path(), &identity()).unwrap());
-    drop(try_open(home.path(), &another()).unwrap());
-    let used_last = try_open(home.path(), &identity()).unwrap();
+    drop(open_as(home.path(), &identity()));
+    drop(open_as(home.path(), &another()));
+    let used_last = open_as(home.path(), &identity());
     let seq = store(&used_last, inbound(ANN, "a", at(0))).await;
     used_last.dead_letter(seq, refused(at(1))).await.unwrap();
     drop(used_last);
-    let stopped = open_existing(home.path()).unwrap();
+    let stopped = open_existing(home.path());
     assert_eq!(
         stopped.replay(ReplaySelection::All).await.unwrap(),
         [to_genesys(ANN)]

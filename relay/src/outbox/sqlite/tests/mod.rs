@@ -34,11 +34,35 @@ fn try_open(directory: &Path, identity: &Identity) -> Result<SqliteOutbox, Outbo
 }
 
 fn open(directory: &Path) -> SqliteOutbox {
-    try_open(directory, &identity()).unwrap()
+    open_as(directory, &identity())
 }
 
-fn open_existing(directory: &Path) -> Result<SqliteOutbox, OutboxError> {
+fn open_as(directory: &Path, identity: &Identity) -> SqliteOutbox {
+    patiently(|| try_open(directory, identity)).unwrap()
+}
+
+fn try_open_existing(directory: &Path) -> Result<SqliteOutbox, OutboxError> {
     SqliteOutbox::open_existing(directory, Arc::new(ManualClock::new(at(0))))
+}
+
+fn open_existing(directory: &Path) -> SqliteOutbox {
+    patiently(|| try_open_existing(directory)).unwrap()
+}
+
+/// Other tests start processes, and a process that begins holds a copy of every open file for a moment: of the lock of
+/// a directory that was just left, too.
+fn patiently(
+    open: impl Fn() -> Result<SqliteOutbox, OutboxError>,
+) -> Result<SqliteOutbox, OutboxError> {
+    for _ in 0..250 {
+        match open() {
+            Err(error) if error.to_string().contains("is in use") => {
+                std::thread::sleep(std::time::Duration::from_millis(20));
+            }
+            opened => return opened,
+        }
+    }
+    open()
 }
 
 /// Why an outbox does not open.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use super::super::group_commit::{CUT_LOG_EVERY, Writer};
 use super::super::{messages, schema};
-use super::{PLENTY, head_name, open, refusal, store, try_open};
+use super::{PLENTY, head_name, open, patiently, refusal, store, try_open};
 use crate::outbox::conformance::rig::{ANN, at, identity, inbound, to_genesys};
 use crate::outbox::{Appended, NewRow, Outbox as _, OutboxError};
 
@@ -169,7 +169,7 @@ fn a_read_only_data_directory_is_refused_by_name() {
         // The writing thread may still close its files.
         std::thread::sleep(Duration::from_millis(500));
         remount("ro");
-        let error = refusal(try_open(home.path(), &identity()));
+        let error = refusal(patiently(|| try_open(home.path(), &identity())));
         let directory = home.path().display().to_string();
         assert!(
             error.contains(&directory) && error.contains("Read-only file system"),
