@@ -7,7 +7,8 @@ use messaging_bridge_suites::process::{Relay, reqwest_client};
 use messaging_bridge_suites::signed::{post_twilio, sms};
 use messaging_bridge_suites::tenant::{Spec, Tenant, fast};
 use messaging_bridge_suites::{SOON, eventually, final_receipt};
-use serde_json::Value;
+use rstest::rstest;
+use serde_json::{Value, json};
 
 const RELAY: &str = env!("CARGO_BIN_EXE_relay-under-test");
 
@@ -417,5 +418,45 @@ async fn the_status_tells_when_each_platform_was_heard_and_what_failed_last() {
         .as_str()
         .unwrap_or_default();
     assert!(failed.contains("21610"), "{status}");
+    relay.stop().await;
+}
+
+#[rstest]
+#[case("a right is missing", 403, "missing.permissions", "Permission")]
+#[case("the integration is gone", 404, "not.found", "IntegrationGone")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_block_by_genesys_is_named_loses_nothing_and_ends_with_a_changed_secret(
+    #[case] what: &str,
+    #[case] status: u16,
+    #[case] code: &str,
+    #[case] cause: &str,
+) {
+    let (tenant, relay, customer) = running().await;
+    let body =
+        json!({"code": code, "message": "no", "status": status, "details": [], "errors": []});
+    let effect = Effect::Status {
+        status,
+        body: Some(body),
+    };
+    tenant
+        .sandbox
+        .set_faults(Fault::new(Endpoint::GenesysMessage, effect));
+    tenant.sandbox.customer_sends(&customer, "quokka").await;
+    let seen = eventually(what, SOON, || async {
+        let status = relay.status().await;
+        blocked(&status, "inbound").is_object().then_some(status)
+    })
+    .await;
+    assert_eq!(blocked(&seen, "inbound")["cause"], cause, "{what}");
+    assert_eq!(seen["deadLetters"], 0, "{what}");
+    tenant.sandbox.set_faults([]);
+    let old = &tenant.sandbox.options().integration.webhook_secret;
+    tenant.write_secret(
+        "genesys",
+        "webhookSecret",
+        &format!("{old}\nanother-secret-0123456789"),
+    );
+    relay.until_drained(SOON).await;
+    assert_eq!(tenant.sandbox.log().genesys_inbound.len(), 1, "{what}");
     relay.stop().await;
 }
