@@ -13,6 +13,7 @@ help: ## say what can be made
 
 demo: ## a customer's text and the agent's reply, in the terminal and in a page (ONCE=1 ends after the transcript)
 	@scripts/need rust cc
+	@test -d $(BIN)/deps || echo 'the first build takes 5 to 15 minutes on two cores'
 	cargo build -p messaging-bridge-relay -p messaging-bridge-sandbox
 	$(BIN)/messaging-bridge-sandbox demo --relay $(BIN)/messaging-bridge-relay $(if $(filter-out 0,$(ONCE)),--once)
 

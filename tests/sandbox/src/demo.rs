@@ -2,8 +2,10 @@
 //!
 //! It knows the relay only from outside: its flags, its ports and a manifest. It does not look into its data.
 
+use std::fs::DirBuilder;
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpListener as StdListener};
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -264,6 +266,11 @@ fn say(out: &mut impl Write, words: &str) -> Result<(), DemoError> {
 }
 
 fn write_tenant(directory: &Path, options: &Options) -> io::Result<()> {
+    // Its secrets are play money, but nobody else's to read all the same.
+    DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(directory)?;
     let secrets = [
         ("genesys", "clientId", &options.client_id),
         ("genesys", "clientSecret", &options.client_secret),
