@@ -6,6 +6,7 @@ use messaging_bridge_clients::{ApiError, ErrorKind, http, mask};
 
 use super::CliError;
 use super::check::Finding;
+use super::platforms::Platforms;
 use crate::public_url::PublicUrl;
 use crate::secrets::Secrets;
 use crate::settings::Settings;
@@ -19,23 +20,11 @@ pub(super) async fn check(
     settings: &Settings,
     secrets: &Secrets,
 ) -> Result<Vec<Finding>, CliError> {
-    let client = http::client(concat!(
-        "messaging-bridge-relay/",
-        env!("CARGO_PKG_VERSION")
-    ))
-    .map_err(|error| CliError::failed(&error))?;
-    let genesys = GenesysClient::new(
-        client.clone(),
-        settings.genesys_hosts.clone(),
-        settings.profile,
-        secrets.genesys_clients.clone(),
-    );
-    let twilio = TwilioClient::new(
-        client.clone(),
-        settings.twilio_api.clone(),
-        secrets.account.clone(),
-        secrets.twilio_credentials.clone(),
-    );
+    let Platforms {
+        http: client,
+        genesys,
+        twilio,
+    } = Platforms::new(settings, secrets)?;
     let mut findings = check_genesys(settings, &genesys).await;
     findings.extend(check_twilio(settings, &twilio).await);
     findings.push(check_public_url(&settings.public_url, &client).await);

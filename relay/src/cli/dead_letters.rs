@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::CliError;
 use super::args::{DeadLettersArgs, DeadLettersCommand};
+use super::platforms::USER_AGENT;
 use crate::admin::control::{LIST_LIMIT, ReplayAnswer, ReplayRequest};
 use crate::clock::SystemClock;
 use crate::outbox::Outbox;
@@ -86,7 +87,7 @@ async fn ask(
     place: &DeadLettersArgs,
     replay: Option<&ReplayRequest>,
 ) -> Result<Option<String>, CliError> {
-    let client = messaging_bridge_clients::http::client("messaging-bridge-relay")
+    let client = messaging_bridge_clients::http::client(USER_AGENT)
         .map_err(|error| CliError::failed(&error))?;
     let base = format!("http://{}/dead-letters", place.control);
     let request = match replay {

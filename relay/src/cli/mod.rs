@@ -8,6 +8,7 @@ mod check;
 mod check_platforms;
 mod dead_letters;
 mod logging;
+mod platforms;
 mod run;
 mod serve;
 

@@ -8,12 +8,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use messaging_bridge_clients::genesys::{GenesysClient, IntegrationId};
-use messaging_bridge_clients::http;
 use messaging_bridge_clients::twilio::TwilioClient;
 use tokio::sync::watch;
 
 use super::CliError;
 use super::args::RunArgs;
+use super::platforms::Platforms;
 use super::serve::{self, Listeners};
 use crate::admin::control::{self, Control};
 use crate::admin::vitals::Vitals;
@@ -30,9 +30,6 @@ use crate::outbox::sqlite::SqliteOutbox;
 use crate::secrets::{self, Secrets, SecretsPlace};
 use crate::server::{self, Intake};
 use crate::settings::{Settings, Source};
-
-/// What both platforms see as the caller.
-const USER_AGENT: &str = concat!("messaging-bridge-relay/", env!("CARGO_PKG_VERSION"));
 
 /// Calls under way are waited for this long: the clients' time-out and a little more. With what stands before it (5 s
 /// of draining, 2 s for the last answers, 5 s of a pod's `preStop`) it stays below a grace period of 30 s.
@@ -119,20 +116,12 @@ fn assemble(
         Arc::clone(&clock),
     )
     .map_err(|error| CliError::usage(&error))?;
-    let client = http::client(USER_AGENT).map_err(|error| CliError::failed(&error))?;
     let now = Arc::clone(&secrets.borrow());
-    let genesys = GenesysClient::new(
-        client.clone(),
-        settings.genesys_hosts.clone(),
-        settings.profile,
-        now.genesys_clients.clone(),
-    );
-    let twilio = TwilioClient::new(
-        client,
-        settings.twilio_api.clone(),
-        now.account.clone(),
-        now.twilio_credentials.clone(),
-    );
+    let Platforms {
+        http: _,
+        genesys,
+        twilio,
+    } = Platforms::new(&settings, &now)?;
     Ok(Parts {
         settings: Arc::new(settings),
         secrets,

@@ -18,7 +18,7 @@ use super::retry;
 use crate::admin::vitals::Vitals;
 use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::outbox::{Answer, DeadReason, Head, LaneKey, Outbox, OutboxError};
+use crate::outbox::{Answer, DeadReason, Deferral, Head, LaneKey, Outbox, OutboxError};
 use crate::public_url::PublicUrl;
 
 /// After an error of the store: the first wait, doubled up to the second.
@@ -87,6 +87,26 @@ impl Context {
     /// The integration's id now.
     pub(super) fn integration_now(&self) -> Option<IntegrationId> {
         self.integration.borrow().clone()
+    }
+
+    /// Puts a head back for a while. The lane waits as long, whether or not the time could be stored.
+    pub(super) async fn put_back(
+        &self,
+        head: &Head,
+        lane: &LaneKey,
+        wait: Duration,
+        strike: bool,
+    ) -> Rest {
+        self.vitals.retried(lane.direction());
+        let deferral = Deferral {
+            until: self.clock.now() + wait,
+            tried: true,
+            strike,
+        };
+        if let Err(error) = self.outbox.defer(head.seq, deferral).await {
+            tracing::warn!(%error, %lane, "a retry time could not be stored");
+        }
+        Rest::Until(Instant::now() + wait)
     }
 
     /// Records what has already happened on a platform: repeated until the store takes it, because forgetting it

@@ -152,14 +152,20 @@ fn refused(error: &ApiError) -> Ending {
 
 /// The ending of a message that is too old to be tried again, if it is.
 pub fn expired(now: &Circumstances) -> Option<Ending> {
-    let (life, what) = match now.direction {
-        Direction::Inbound => (INBOUND_LIFE, "Genesys did not take it within 72 hours."),
-        Direction::Outbound => (
-            OUTBOUND_LIFE.saturating_sub(LEAST_VALIDITY),
-            "It could not be sent within 4 hours.",
-        ),
+    let life = match now.direction {
+        Direction::Inbound => INBOUND_LIFE,
+        Direction::Outbound => OUTBOUND_LIFE.saturating_sub(LEAST_VALIDITY),
     };
-    (now.age >= life).then(|| Ending {
+    (now.age >= life).then(|| too_old(now.direction))
+}
+
+/// The ending of a message that waited for longer than a message of its direction lives.
+pub fn too_old(direction: Direction) -> Ending {
+    let what = match direction {
+        Direction::Inbound => "Genesys did not take it within 72 hours.",
+        Direction::Outbound => "It could not be sent within 4 hours.",
+    };
+    Ending {
         word: "expired",
         sentence: what.into(),
         receipt: Some((
@@ -169,7 +175,7 @@ pub fn expired(now: &Circumstances) -> Option<Ending> {
                 sentence: "The message waited too long and was not sent.".into(),
             },
         )),
-    })
+    }
 }
 
 /// The ending of a send of which nobody can say whether it was done.

@@ -256,7 +256,7 @@ mod tests {
                 Answer::Block => {
                     let cause = Cause::Platform(BlockedCause::Credentials);
                     self.traffic
-                        .refused(Seq(1), cause, Instant::now(), Timestamp::UNIX_EPOCH);
+                        .block(Some(Seq(1)), cause, Instant::now(), Timestamp::UNIX_EPOCH);
                     Rest::More.into()
                 }
                 Answer::Empty => Rest::Empty.into(),

@@ -4,7 +4,6 @@
 //! ended between the answer and its record.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use messaging_bridge_clients::ApiError;
 use messaging_bridge_clients::genesys::IntegrationId;
@@ -20,7 +19,7 @@ use super::retry;
 use super::traffic::Traffic;
 use crate::deliver::to_genesys;
 use crate::message::{InboundText, Message};
-use crate::outbox::{Deferral, Direction, Head, LaneKey};
+use crate::outbox::{Direction, Head, LaneKey};
 
 /// Delivers to Genesys.
 pub struct InboundWorker {
@@ -122,40 +121,21 @@ impl InboundWorker {
                 if everybody {
                     self.context.budget.pause(wait);
                 }
-                self.retry(lane, head, wait, strike).await
+                self.context.put_back(head, lane, wait, strike).await.into()
             }
             // A repeat towards Genesys is safe: it carries the same id.
             Step::Settle => {
-                self.retry(
-                    lane,
-                    head,
-                    retry::after(head.tries, now.fraction),
-                    now.others_got_through,
-                )
-                .await
+                let wait = retry::after(head.tries, now.fraction);
+                let strike = now.others_got_through;
+                self.context.put_back(head, lane, wait, strike).await.into()
             }
         }
     }
 
-    async fn retry(&self, lane: &LaneKey, head: &Head, wait: Duration, strike: bool) -> Run {
-        self.context.vitals.retried(Direction::Inbound);
-        let deferral = Deferral {
-            until: self.context.clock.now() + wait,
-            tried: true,
-            strike,
-        };
-        if let Err(error) = self.context.outbox.defer(head.seq, deferral).await {
-            tracing::warn!(%error, %lane, "a retry time could not be stored");
-        }
-        Rest::Until(Instant::now() + wait).into()
-    }
-
     fn block(&self, head: Option<&Head>, cause: Cause) -> Rest {
-        let (now, wall) = (Instant::now(), self.context.clock.now());
-        match head {
-            Some(head) => self.traffic.refused(head.seq, cause, now, wall),
-            None => self.traffic.gate(|gate| gate.close(cause, now, wall)),
-        }
+        let message = head.map(|head| head.seq);
+        self.traffic
+            .block(message, cause, Instant::now(), self.context.clock.now());
         tracing::error!(
             cause = cause.as_str(),
             fix = cause.fix(),

@@ -20,7 +20,7 @@ use super::settle::Doubt;
 use super::traffic::Traffic;
 use crate::deliver::split::{LONGEST_BODY, split};
 use crate::message::{Message, OutboundText};
-use crate::outbox::{Deferral, Direction, Head, LaneKey, Mark, PartSent, Rank, SendId};
+use crate::outbox::{Direction, Head, LaneKey, Mark, PartSent, Rank, SendId};
 
 /// Between two parts of one message the next waits this long for the earlier one to leave Twilio.
 const BETWEEN_PARTS: Duration = Duration::from_secs(5);
@@ -95,18 +95,7 @@ impl Worker for OutboundWorker {
     async fn sweep(&self) {
         let context = &self.context;
         let before = context.clock.now() - OUTBOUND_LIFE;
-        let too_old = Circumstances {
-            direction: Direction::Outbound,
-            age: OUTBOUND_LIFE,
-            tries: 0,
-            strikes: 0,
-            others_got_through: false,
-            refusal: super::gate::Refusal::Blocks,
-            fraction: 0.0,
-        };
-        let Some(expired) = decide::expired(&too_old) else {
-            return;
-        };
+        let expired = decide::too_old(Direction::Outbound);
         let unresolved = decide::unresolved("it could not be looked up while it was worth sending");
         let (expired, unresolved) = (context.dated(expired), context.dated(unresolved));
         match context
@@ -273,12 +262,7 @@ impl OutboundWorker {
                 strike,
                 everybody,
             } => {
-                let deferral = Deferral {
-                    until: context.clock.now() + wait,
-                    tried: true,
-                    strike,
-                };
-                let rest = self.put_back(work, deferral, wait).await;
+                let rest = context.put_back(work.head, work.lane, wait, strike).await;
                 Run {
                     rest,
                     hold: everybody.then_some(wait),
@@ -287,27 +271,12 @@ impl OutboundWorker {
         }
     }
 
-    pub(super) async fn put_back(
-        &self,
-        work: &Work<'_>,
-        deferral: Deferral,
-        wait: Duration,
-    ) -> Rest {
-        self.context.vitals.retried(Direction::Outbound);
-        if let Err(error) = self.context.outbox.defer(work.head.seq, deferral).await {
-            tracing::warn!(%error, lane = %work.lane, "a retry time could not be stored");
-        }
-        Rest::Until(Instant::now() + wait)
-    }
-
     /// `refused` is the message that was refused for it; a look-up that was refused says nothing about its message.
     pub(super) fn block(&self, refused: Option<&Head>, cause: BlockedCause) -> Rest {
-        let (now, wall) = (Instant::now(), self.context.clock.now());
         let cause = Cause::Platform(cause);
-        match refused {
-            Some(head) => self.traffic.refused(head.seq, cause, now, wall),
-            None => self.traffic.gate(|gate| gate.close(cause, now, wall)),
-        }
+        let message = refused.map(|head| head.seq);
+        self.traffic
+            .block(message, cause, Instant::now(), self.context.clock.now());
         tracing::error!(
             cause = cause.as_str(),
             fix = cause.fix(),

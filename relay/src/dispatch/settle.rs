@@ -16,7 +16,7 @@ use super::direction::Run;
 use super::lanes::Rest;
 use super::outbound::{OutboundWorker, Work};
 use super::retry;
-use crate::outbox::{Deferral, Direction, Rank, SendId};
+use crate::outbox::{Direction, Rank, SendId};
 
 /// How long after the mark a callback (and the listing of the message) is waited for.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -123,12 +123,10 @@ impl OutboundWorker {
             ErrorKind::Throttled { retry_after } => retry::throttled(*retry_after),
             _ => retry::after(work.head.tries, context.chance.fraction()),
         };
-        let deferral = Deferral {
-            until: context.clock.now() + wait,
-            tried: true,
-            strike: false,
-        };
-        self.put_back(work, deferral, wait).await.into()
+        context
+            .put_back(work.head, work.lane, wait, false)
+            .await
+            .into()
     }
 
     async fn unresolved(&self, work: &Work<'_>, why: &str) -> Run {

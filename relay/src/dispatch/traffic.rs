@@ -64,9 +64,14 @@ impl Traffic {
         self.state().forget(message);
     }
 
-    /// This message was refused for a reason that concerns the whole direction.
-    pub fn refused(&self, message: Seq, cause: Cause, now: Instant, wall: Timestamp) {
-        self.state().gate.refused(message, cause, now, wall);
+    /// Nothing can get through, for a reason that concerns the whole direction. `message` was refused for it; without
+    /// one it was found out in another way, and says nothing about any message.
+    pub fn block(&self, message: Option<Seq>, cause: Cause, now: Instant, wall: Timestamp) {
+        let gate = &mut self.state().gate;
+        match message {
+            Some(message) => gate.refused(message, cause, now, wall),
+            None => gate.close(cause, now, wall),
+        }
     }
 }
 
