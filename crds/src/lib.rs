@@ -9,18 +9,25 @@
 
 pub mod messaging_bridge;
 pub mod offline;
+pub mod reason;
 pub mod region;
 pub mod relay_config;
+pub mod status;
 
 mod mask;
 mod rules;
 
 pub use messaging_bridge::{
-    GenesysSpec, MessagingBridge, MessagingBridgeSpec, SecretRef, TwilioSpec, WireProfile,
+    EmbeddedQueue, GenesysSpec, MessagingBridge, MessagingBridgeSpec, QueueSpec, SecretRef,
+    TwilioSpec, WireProfile,
 };
 pub use offline::{Problem, check_manifest, openapi_schema};
+pub use reason::{ConditionStatus, ConditionType, Reason};
 pub use region::{REGIONS, Region, RegionError, RegionHosts, resolve};
 pub use relay_config::{
     BridgeName, QueueLimits, RELAY_CONFIG_VERSION, RelayConfig, RelayConfigError, RelayGenesys,
     RelayTwilio,
+};
+pub use status::{
+    MessagingBridgeStatus, ResolvedIntegration, SecretState, SecretStatus, StatusWebhooks,
 };

@@ -23,6 +23,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::mask::masked;
+use crate::status::MessagingBridgeStatus;
 use crate::{region, rules};
 
 /// The fewest requests a minute that leave room for receipts beside messages.
@@ -42,6 +43,7 @@ pub(crate) const MAX_REQUESTS_PER_MINUTE: u32 = 100_000;
     shortname = "mb",
     category = "messaging",
     derive = "PartialEq",
+    status = "MessagingBridgeStatus",
     doc = "A MessagingBridge carries a company's text messages between its own Twilio account and its Genesys Cloud \
            org: a customer's text appears on the agents' desktop, the agent's reply on the customer's phone.",
     printcolumn(
@@ -61,6 +63,24 @@ pub(crate) const MAX_REQUESTS_PER_MINUTE: u32 = 100_000;
         type_ = "string",
         json_path = ".spec.genesys.integrationName",
         description = "The Open Messaging integration in Genesys Cloud"
+    ),
+    printcolumn(
+        name = "Ready",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].status",
+        description = "Whether messages can flow"
+    ),
+    printcolumn(
+        name = "Reason",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Ready\")].reason",
+        description = "Why, if not: docs/troubleshooting.md has an entry for each reason"
+    ),
+    printcolumn(
+        name = "Backlog",
+        type_ = "integer",
+        json_path = ".status.backlog",
+        description = "Messages that wait, both ways"
     ),
     printcolumn(
         name = "Age",
@@ -90,6 +110,49 @@ pub struct MessagingBridgeSpec {
         validation = rules::public_url::no_query_or_fragment()
     )]
     pub public_url: String,
+
+    /// Where the relay keeps messages until they are delivered. Without it: a volume of the size and storage class
+    /// that the chart names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "QueueSpec")]
+    #[x_kube(validation = rules::queue::exactly_one())]
+    pub queue: Option<QueueSpec>,
+}
+
+/// Where messages wait; exactly one of these.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct QueueSpec {
+    /// In the relay itself, on a volume of its own: one pod.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "EmbeddedQueue")]
+    pub embedded: Option<EmbeddedQueue>,
+}
+
+/// A queue on a volume of the relay's own. The volume outlives the bridge.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq, Eq)]
+#[serde(rename_all = "camelCase")]
+pub struct EmbeddedQueue {
+    /// The size of the volume in Mi, Gi or Ti, 128Mi or more, for example 1Gi. It can grow where the storage class
+    /// allows it, and never shrink. Waiting messages may use a little more than half of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(max = 12), regex(pattern = rules::queue::SIZE))]
+    #[x_kube(
+        validation = rules::form(rules::queue::SIZE, rules::queue::SIZE_FIX),
+        validation = rules::queue::enough(),
+        validation = rules::queue::no_shrinking()
+    )]
+    pub size: Option<String>,
+
+    /// The storage class of the volume: a local or network block device; no NFS or other shared file system. It
+    /// cannot be changed once the volume exists.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(max = 253), regex(pattern = rules::DNS_SUBDOMAIN))]
+    #[x_kube(
+        validation = rules::form(rules::DNS_SUBDOMAIN, rules::STORAGE_CLASS_FIX),
+        validation = rules::queue::same_storage_class()
+    )]
+    pub storage_class_name: Option<String>,
 }
 
 /// The Genesys Cloud side of a bridge.
@@ -114,6 +177,12 @@ pub struct GenesysSpec {
     /// The Secret with the keys clientId and clientSecret (an OAuth client of the grant "client credentials") and
     /// webhookSecret (the secret that the integration signs its webhooks with, 16 characters or more).
     pub credentials_secret_ref: SecretRef,
+
+    /// A Secret with the keys clientId and clientSecret of a second OAuth client, which only the operator uses to find
+    /// the integration. With it, the client above needs no right but conversation:message:receive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "SecretRef")]
+    pub operator_credentials_secret_ref: Option<SecretRef>,
 
     /// The shape of the messages. Current is the Open Messaging API as Genesys publishes it. Guide is for gateways
     /// that were built from a widely read integration guide, which differs.
@@ -140,6 +209,13 @@ pub struct TwilioSpec {
     /// verifies webhooks; calls use the API key where there is one.
     pub credentials_secret_ref: SecretRef,
 
+    /// The SID of the Messaging Service that the number is a sender of, if it is one: MG and 32 hexadecimal digits. The
+    /// service's inbound settings are then checked instead of the number's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(max = 34), regex(pattern = rules::MESSAGING_SERVICE))]
+    #[x_kube(validation = rules::form(rules::MESSAGING_SERVICE, rules::MESSAGING_SERVICE_FIX))]
+    pub messaging_service_sid: Option<String>,
+
     /// The Twilio region that the account's data lives in, if it is not us1: ie1 or au1. Each region has credentials
     /// of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -159,6 +235,7 @@ impl fmt::Debug for TwilioSpec {
         f.debug_struct("TwilioSpec")
             .field("number", &masked(&self.number))
             .field("credentials_secret_ref", &self.credentials_secret_ref)
+            .field("messaging_service_sid", &self.messaging_service_sid)
             .field("region", &self.region)
             .field("edge", &self.edge)
             .finish()

@@ -19,7 +19,8 @@ struct Field {
 
 /// docs/reference/messagingbridge.md
 pub(crate) fn messaging_bridge() -> String {
-    let fields = fields(&openapi_schema()["properties"]["spec"], "spec");
+    let spec = fields(&openapi_schema()["properties"]["spec"], "spec");
+    let status = fields(&openapi_schema()["properties"]["status"], "status");
     format!(
         "{GENERATED}\n\
          # MessagingBridge\n\n\
@@ -31,6 +32,9 @@ pub(crate) fn messaging_bridge() -> String {
          ## Rules\n\n\
          The API server checks these rules when a bridge is applied, `messaging-bridge-relay check` checks them without\n\
          a cluster. A field that is not in the table above is refused.\n\n{}\n\
+         ## Status\n\n\
+         The operator writes it; a relay without a cluster has none. Each reason of a condition has its entry in\n\
+         [troubleshooting](../troubleshooting.md).\n\n{}\n\
          ## Regions\n\n\
          `spec.genesys.region` is one of these spellings, or a domain that ends in `.pure.cloud`,\n\
          `.us-gov-pure.cloud` or `.eusc-pure.cloud` (Genesys Cloud opens new regions there). The bridge calls\n\
@@ -39,8 +43,9 @@ pub(crate) fn messaging_bridge() -> String {
         openapi_schema()["description"].as_str().unwrap_or_default(),
         include_str!("../examples/minimal.yaml"),
         include_str!("../examples/full.yaml"),
-        field_table(&fields),
-        rule_table(&fields),
+        field_table(&spec),
+        rule_table(&spec),
+        status_table(&status),
         region_table(),
     )
 }
@@ -171,6 +176,17 @@ fn field_table(fields: &[Field]) -> String {
         ]
     });
     table(["Field", "Type", "Default", "Limits", "Description"], rows)
+}
+
+fn status_table(fields: &[Field]) -> String {
+    let rows = fields.iter().map(|field| {
+        [
+            code(&field.path),
+            field.kind.clone(),
+            field.description.clone(),
+        ]
+    });
+    table(["Field", "Type", "Description"], rows)
 }
 
 fn rule_table(fields: &[Field]) -> String {

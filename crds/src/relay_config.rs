@@ -139,6 +139,24 @@ fn default_queue_bytes() -> u64 {
     DEFAULT_QUEUE_BYTES
 }
 
+impl QueueLimits {
+    /// The limits of a queue on a volume of this size, written as in `spec.queue.embedded.size`: three fifths are for
+    /// messages, the rest for marks, receipts, keys and the write-ahead log. `None` if it is not such a size.
+    pub fn for_volume(size: &str) -> Option<Self> {
+        let digits = size.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+        let unit: u64 = match &size[digits.len()..] {
+            "Mi" => 1 << 20,
+            "Gi" => 1 << 30,
+            "Ti" => 1 << 40,
+            _ => return None,
+        };
+        let bytes = digits.parse::<u64>().ok()?.checked_mul(unit)?;
+        Some(Self {
+            max_bytes: bytes / 5 * 3,
+        })
+    }
+}
+
 impl Default for QueueLimits {
     fn default() -> Self {
         Self {
@@ -232,6 +250,12 @@ impl RelayConfig {
         let genesys = &bridge.spec.genesys;
         let twilio = &bridge.spec.twilio;
         let hosts = region::resolve(&genesys.region)?;
+        let embedded = bridge
+            .spec
+            .queue
+            .as_ref()
+            .and_then(|queue| queue.embedded.as_ref());
+        let size = embedded.and_then(|queue| queue.size.as_deref());
         Ok(Self {
             version: RELAY_CONFIG_VERSION,
             bridge: BridgeName {
@@ -259,7 +283,7 @@ impl RelayConfig {
                 credentials: twilio.credentials_secret_ref.name.clone(),
             },
             public_url: bridge.spec.public_url.clone(),
-            queue: QueueLimits::default(),
+            queue: size.and_then(QueueLimits::for_volume).unwrap_or_default(),
         })
     }
 }

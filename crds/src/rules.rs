@@ -17,6 +17,15 @@ pub(crate) const DNS_SUBDOMAIN: &str =
 pub(crate) const SECRET_NAME_FIX: &str = "write the name of a Secret in the bridge's namespace: lower-case letters, \
     digits, '-' and '.', beginning and ending with a letter or digit";
 
+/// What [`DNS_SUBDOMAIN`] means where a storage class is named.
+pub(crate) const STORAGE_CLASS_FIX: &str = "write the name of a StorageClass (kubectl get storageclasses): lower-case \
+    letters, digits, '-' and '.', beginning and ending with a letter or digit";
+
+/// A SID of a Messaging Service.
+pub(crate) const MESSAGING_SERVICE: &str = "^MG[0-9a-fA-F]{32}$";
+pub(crate) const MESSAGING_SERVICE_FIX: &str =
+    "write the Messaging Service's SID as Twilio shows it: MG and 32 hexadecimal digits";
+
 /// A name of a Twilio region or edge, as it stands in Twilio's host names.
 pub(crate) const TWILIO_PLACE: &str = "^[a-z0-9-]{2,20}$";
 pub(crate) const TWILIO_REGION_FIX: &str =
@@ -34,6 +43,43 @@ pub(crate) fn no_outer_blanks() -> Rule {
     Rule::new("self == self.trim()").message(
         "remove the blanks before and after the name: it must equal the name in Genesys Cloud exactly",
     )
+}
+
+/// The queue and its volume.
+pub(crate) mod queue {
+    use kube::core::Rule;
+
+    /// A size of a volume.
+    pub(crate) const SIZE: &str = "^[1-9][0-9]{0,6}(Mi|Gi|Ti)$";
+    pub(crate) const SIZE_FIX: &str =
+        "write the size as a whole number of Mi, Gi or Ti, for example 1Gi";
+
+    pub(crate) fn exactly_one() -> Rule {
+        Rule::new("has(self.embedded)")
+            .message("write one kind of queue, for example embedded: {size: 1Gi}")
+    }
+
+    pub(crate) fn enough() -> Rule {
+        Rule::new(format!(
+            "!self.matches('{SIZE}') || quantity(self).compareTo(quantity('128Mi')) >= 0"
+        ))
+        .message(
+            "give the queue 128Mi or more: 64Mi are kept free so that a full queue still drains",
+        )
+    }
+
+    pub(crate) fn no_shrinking() -> Rule {
+        Rule::new(format!(
+            "!self.matches('{SIZE}') || quantity(self).compareTo(quantity(oldSelf)) >= 0"
+        ))
+        .message("keep the size or write a larger one: a volume cannot shrink")
+    }
+
+    pub(crate) fn same_storage_class() -> Rule {
+        Rule::new("self == oldSelf").message(
+            "keep the storage class: a volume cannot move; delete the bridge and its claim to begin on another one",
+        )
+    }
 }
 
 /// The parts of a public URL, one rule each, so that a wrong URL is answered with the one thing to change: a rule is

@@ -151,5 +151,14 @@ fn the_definition_is_named_as_people_type_it() {
         .iter()
         .flatten();
     let names: Vec<&str> = columns.map(|column| column.name.as_str()).collect();
-    assert_eq!(names, ["Region", "Number", "Integration", "Age"]);
+    let story = [
+        "Region",
+        "Number",
+        "Integration",
+        "Ready",
+        "Reason",
+        "Backlog",
+        "Age",
+    ];
+    assert_eq!(names, story);
 }

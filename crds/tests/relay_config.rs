@@ -149,7 +149,7 @@ fn what_can_not_be_read_is_named(#[case] text: &str, #[case] names: &str) {
     "requestsPerMinute: 100001",
     "genesys.requestsPerMinute"
 )]
-#[case("maxBytes: 1073741824", "maxBytes: 1048575", "queue.maxBytes")]
+#[case("maxBytes: 1288490187", "maxBytes: 1048575", "queue.maxBytes")]
 fn a_number_outside_of_its_limits_is_refused(
     #[case] from: &str,
     #[case] to: &str,
@@ -170,4 +170,16 @@ fn a_configuration_is_printed_without_its_number() {
         printed.contains("…00") && !printed.contains("353861230000"),
         "{printed}"
     );
+}
+
+#[rstest]
+#[case::mebi("128Mi", Some(80_530_635))]
+#[case::gibi("1Gi", Some(644_245_092))]
+#[case::tebi("2Ti", Some(1_319_413_953_330))]
+#[case::no_unit("1024", None)]
+#[case::another_unit("1G", None)]
+#[case::no_number("Gi", None)]
+fn messages_may_use_three_fifths_of_the_volume(#[case] size: &str, #[case] expected: Option<u64>) {
+    let limits = QueueLimits::for_volume(size).map(|limits| limits.max_bytes);
+    assert_eq!(limits, expected);
 }
