@@ -1,0 +1,3 @@
+//! `messaging-bridge-operator`: the operator as a process.
+
+fn main() {}
