@@ -13,6 +13,8 @@ pub mod error;
 pub mod genesys;
 pub mod http;
 pub mod mask;
+pub mod secrets;
 pub mod twilio;
+pub mod webhooks;
 
 pub use error::{ApiError, BlockedCause, ErrorKind, Platform};

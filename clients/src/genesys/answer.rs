@@ -19,6 +19,7 @@ pub(crate) enum Operation {
     SendEvent,
     SendReceipt,
     ListIntegrations,
+    ReadIntegration,
 }
 
 impl Operation {
@@ -29,6 +30,18 @@ impl Operation {
             Self::SendEvent => "send event",
             Self::SendReceipt => "send receipt",
             Self::ListIntegrations => "list integrations",
+            Self::ReadIntegration => "read integration",
+        }
+    }
+
+    /// The permission that it needs (Genesys: permissions of the operations).
+    const fn permission(self) -> Option<&'static str> {
+        match self {
+            Self::GetToken => None,
+            Self::SendMessage | Self::SendEvent | Self::SendReceipt => {
+                Some("conversation:message:receive")
+            }
+            Self::ListIntegrations | Self::ReadIntegration => Some("messaging:integration:view"),
         }
     }
 
@@ -101,6 +114,14 @@ pub(crate) fn refused(operation: Operation, answer: &Answer) -> ApiError {
     if let Some(key) = body.limit.and_then(|limit| limit.key) {
         message.push_str(" (limit ");
         message.push_str(&key);
+        message.push(')');
+    }
+    if let (ErrorKind::Blocked(BlockedCause::Permission), Some(permission)) =
+        (&kind, operation.permission())
+        && !message.contains(permission)
+    {
+        message.push_str(" (needs ");
+        message.push_str(permission);
         message.push(')');
     }
     operation
@@ -211,6 +232,35 @@ mod tests {
         assert_eq!(error.kind, expected);
         assert_eq!(error.code.as_deref(), Some("invalid_client"));
         assert_eq!(error.message, "client not found");
+    }
+
+    #[rstest]
+    #[case::named_by_genesys(
+        Operation::ListIntegrations,
+        r#"{"code":"missing.any.permissions","message":"You need one of [messaging:integration:view]"}"#,
+        "You need one of [messaging:integration:view]"
+    )]
+    #[case::not_named(
+        Operation::ReadIntegration,
+        r#"{"code":"not.authorized","message":"You are not authorized"}"#,
+        "You are not authorized (needs messaging:integration:view)"
+    )]
+    #[case::a_message(
+        Operation::SendMessage,
+        r#"{"code":"not.authorized","message":"You are not authorized"}"#,
+        "You are not authorized (needs conversation:message:receive)"
+    )]
+    #[case::another_refusal(
+        Operation::ListIntegrations,
+        r#"{"code":"forbidden","message":"No"}"#,
+        "No"
+    )]
+    fn a_missing_permission_is_named(
+        #[case] operation: Operation,
+        #[case] body: &'static str,
+        #[case] expected: &str,
+    ) {
+        assert_eq!(refused(operation, &answer(403, body)).message, expected);
     }
 
     #[test]

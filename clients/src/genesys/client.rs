@@ -13,7 +13,7 @@ use url::Url;
 
 use super::answer::{self, Operation};
 use super::ids::IntegrationId;
-use super::integrations::{OpenIntegration, Page};
+use super::integrations::{Entity, OpenIntegration, Page};
 use super::message::{InboundEvent, InboundMessage};
 use super::receipt::{Receipt, ReceiptAnswer, ReceiptStatus};
 use super::token::TokenSource;
@@ -156,6 +156,28 @@ impl GenesysClient {
             ErrorKind::Permanent,
             "the organisation lists more than 50 pages of integrations",
         ))
+    }
+
+    /// One integration; `None` if the organisation does not have it (any more).
+    pub async fn open_integration(
+        &self,
+        id: &IntegrationId,
+    ) -> Result<Option<OpenIntegration>, ApiError> {
+        let operation = Operation::ReadIntegration;
+        let mut path = self.shared.profile.integrations_path();
+        path.push(id.as_str().to_owned());
+        let url = endpoint(&self.shared.api, path.iter().map(String::as_str));
+        let answer = match self
+            .call(operation, || self.shared.http.get(url.clone()))
+            .await
+        {
+            Ok(answer) => answer,
+            Err(error) if error.status == Some(404) => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        let entity: Entity = serde_json::from_slice(&answer.body)
+            .map_err(|_| answer::undecodable(operation, &answer))?;
+        Ok(Some(entity.into()))
     }
 
     /// The request budget that the last answer stated, if one did.

@@ -3,11 +3,14 @@
 use serde::Deserialize;
 
 use super::ids::IntegrationId;
+use crate::mask;
 
 /// How alike two names must be (Jaro-Winkler, 0 to 1) to be worth mentioning.
 const NEAR: f64 = 0.7;
 /// How many near names an error mentions.
 const NEAREST_SHOWN: usize = 3;
+/// How much of Genesys' words about a failed creation is kept, in characters.
+const WORDS: usize = 200;
 
 /// An Open Messaging integration as Genesys shows it, without its secret token: the read model may hold that, and it
 /// is dropped when the answer is read.
@@ -23,6 +26,8 @@ pub struct OpenIntegration {
     pub status: Option<String>,
     /// `Initiated`, `Completed` or `Error`: integrations are created asynchronously.
     pub create_status: Option<String>,
+    /// Why it could not be created, in Genesys' words: at most 200 characters, numbers masked.
+    pub create_error: Option<String>,
 }
 
 /// No single integration has the name.
@@ -111,15 +116,38 @@ pub(crate) struct Page {
     next_uri: Option<String>,
 }
 
+/// One integration as Genesys writes it.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Entity {
+pub(crate) struct Entity {
     id: String,
     #[serde(default)]
     name: String,
     outbound_notification_webhook_url: Option<String>,
     status: Option<String>,
     create_status: Option<String>,
+    create_error: Option<CreateError>,
+}
+
+/// The part of `ErrorBody` that is shown.
+#[derive(Deserialize)]
+struct CreateError {
+    message: Option<String>,
+}
+
+impl From<Entity> for OpenIntegration {
+    fn from(entity: Entity) -> Self {
+        let create_error = entity.create_error.and_then(|error| error.message);
+        Self {
+            id: IntegrationId::new(entity.id),
+            name: entity.name,
+            webhook_url: entity.outbound_notification_webhook_url,
+            status: entity.status,
+            create_status: entity.create_status,
+            create_error: create_error
+                .map(|words| mask::numbers_in(&words).chars().take(WORDS).collect()),
+        }
+    }
 }
 
 impl Page {
@@ -135,13 +163,7 @@ impl Page {
     }
 
     pub(crate) fn into_integrations(self) -> impl Iterator<Item = OpenIntegration> {
-        self.entities.into_iter().map(|entity| OpenIntegration {
-            id: IntegrationId::new(entity.id),
-            name: entity.name,
-            webhook_url: entity.outbound_notification_webhook_url,
-            status: entity.status,
-            create_status: entity.create_status,
-        })
+        self.entities.into_iter().map(OpenIntegration::from)
     }
 }
 
@@ -160,6 +182,7 @@ mod tests {
             webhook_url: None,
             status: None,
             create_status: None,
+            create_error: None,
         };
         names.iter().enumerate().map(integration).collect()
     }

@@ -22,6 +22,9 @@ pub(crate) enum Operation {
     ListMessages,
     ReadNumber,
     ReadAccount,
+    ReadService,
+    ListServices,
+    ReadPool,
 }
 
 impl Operation {
@@ -31,6 +34,9 @@ impl Operation {
             Self::ListMessages => "list messages",
             Self::ReadNumber => "read number",
             Self::ReadAccount => "read account",
+            Self::ReadService => "read Messaging Service",
+            Self::ListServices => "list Messaging Services",
+            Self::ReadPool => "read sender pool",
         }
     }
 
@@ -38,7 +44,12 @@ impl Operation {
     const fn unknown_effect(self) -> ErrorKind {
         match self {
             Self::SendMessage => ErrorKind::Ambiguous,
-            Self::ListMessages | Self::ReadNumber | Self::ReadAccount => ErrorKind::Transient,
+            Self::ListMessages
+            | Self::ReadNumber
+            | Self::ReadAccount
+            | Self::ReadService
+            | Self::ListServices
+            | Self::ReadPool => ErrorKind::Transient,
         }
     }
 

@@ -1,4 +1,4 @@
-//! Calls to Twilio: send and list messages, read a number and the account.
+//! Calls to Twilio: send and list messages, read a number and the account (Messaging Services: [`super::service`]).
 //!
 //! A call is repeated only with the next credentials, and only after Twilio refused to authenticate the former ones:
 //! then nothing was done.
@@ -54,6 +54,21 @@ pub fn api_base(region: Option<&str>, edge: Option<&str>) -> Url {
     Url::parse(&format!("https://{host}")).expect("region and edge are host labels")
 }
 
+/// Where the Messaging Services of an API host are: `messaging.` instead of `api.` before the same edge and region. A
+/// host that is not Twilio's (a replacement, for tests) serves both.
+pub fn messaging_base(api: &Url) -> Url {
+    let mut base = api.clone();
+    let place = api
+        .host_str()
+        .and_then(|host| host.strip_prefix("api."))
+        .filter(|rest| *rest == "twilio.com" || rest.ends_with(".twilio.com"));
+    if let Some(place) = place {
+        base.set_host(Some(&format!("messaging.{place}")))
+            .expect("a host name with another first label is one");
+    }
+    base
+}
+
 /// A client of one account. Clones share the credentials.
 #[derive(Clone, Debug)]
 pub struct TwilioClient {
@@ -64,6 +79,7 @@ pub struct TwilioClient {
 struct Shared {
     http: reqwest::Client,
     base: Url,
+    messaging: Url,
     /// Never locked across an await.
     access: RwLock<Access>,
 }
@@ -95,6 +111,7 @@ impl TwilioClient {
         Self {
             shared: Arc::new(Shared {
                 http,
+                messaging: messaging_base(&base),
                 base,
                 access: RwLock::new(access),
             }),
@@ -139,7 +156,7 @@ impl TwilioClient {
             let answer = self
                 .call(operation, |account| {
                     let url = match &next {
-                        Some(uri) => self.page(uri),
+                        Some(uri) => page(&self.shared.base, uri),
                         None => self.first_page(account, filter),
                     };
                     self.shared.http.get(url)
@@ -218,7 +235,7 @@ impl TwilioClient {
     }
 
     /// Makes a call with the credentials that were accepted last, then with the others.
-    async fn call(
+    pub(super) async fn call(
         &self,
         operation: Operation,
         request: impl Fn(&AccountSid) -> RequestBuilder,
@@ -297,18 +314,29 @@ impl TwilioClient {
         url
     }
 
-    /// The page that `next_page_uri` names, always below our own base: credentials go to no other host.
-    fn page(&self, uri: &str) -> Url {
-        let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
-        let path = path.split_once("://").map_or(path, |(_, rest)| {
-            rest.find('/').map_or("", |start| &rest[start..])
-        });
-        let mut url = self.shared.base.clone();
-        let prefix = url.path().trim_end_matches('/').to_owned();
-        url.set_path(&format!("{prefix}{path}"));
-        url.set_query(Some(query));
-        url
+    /// A GET of something below the API for Messaging Services.
+    pub(super) fn get_messaging(&self, path: &[&str]) -> RequestBuilder {
+        let url = endpoint(&self.shared.messaging, path.iter().copied());
+        self.shared.http.get(url)
     }
+
+    /// A GET of the next page of something below the API for Messaging Services.
+    pub(super) fn get_messaging_page(&self, uri: &str) -> RequestBuilder {
+        self.shared.http.get(page(&self.shared.messaging, uri))
+    }
+}
+
+/// The page that a link names, always below our own base: credentials go to no other host.
+fn page(base: &Url, uri: &str) -> Url {
+    let (path, query) = uri.split_once('?').unwrap_or((uri, ""));
+    let path = path.split_once("://").map_or(path, |(_, rest)| {
+        rest.find('/').map_or("", |start| &rest[start..])
+    });
+    let mut url = base.clone();
+    let prefix = url.path().trim_end_matches('/').to_owned();
+    url.set_path(&format!("{prefix}{path}"));
+    url.set_query(Some(query));
+    url
 }
 
 fn authenticated(
@@ -326,6 +354,9 @@ fn authenticated(
     }
 }
 
-fn decode<T: DeserializeOwned>(operation: Operation, answer: &Answer) -> Result<T, ApiError> {
+pub(super) fn decode<T: DeserializeOwned>(
+    operation: Operation,
+    answer: &Answer,
+) -> Result<T, ApiError> {
     serde_json::from_slice(&answer.body).map_err(|_| answer::undecodable(operation, answer))
 }

@@ -17,6 +17,11 @@ pub struct AccountSid(String);
 #[serde(transparent)]
 pub struct MessageSid(String);
 
+/// `MG` and 32 hexadecimal digits: a Messaging Service.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct MessagingServiceSid(String);
+
 macro_rules! opaque_sid {
     ($name:ident) => {
         impl $name {
@@ -41,6 +46,7 @@ macro_rules! opaque_sid {
 
 opaque_sid!(AccountSid);
 opaque_sid!(MessageSid);
+opaque_sid!(MessagingServiceSid);
 
 /// A phone number: a plus and 7 to 15 digits, the first not zero. `Debug` and `Display` mask it.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -93,7 +93,8 @@ pub(crate) struct Account {
     pub(crate) status: String,
 }
 
-fn non_empty<'de, D: serde::Deserializer<'de>>(
+/// A text, absent when it is empty.
+pub(super) fn non_empty<'de, D: serde::Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<String>, D::Error> {
     let text: Option<String> = Option::deserialize(deserializer)?;

@@ -1,0 +1,113 @@
+//! The addresses that both platforms call, all below the bridge's public URL.
+
+use url::Url;
+
+/// Where Twilio posts inbound messages, below the public URL.
+pub const TWILIO_INBOUND: &str = "/twilio/inbound";
+/// Where Twilio posts statuses, below the public URL, followed by the send's id.
+pub const TWILIO_STATUS: &str = "/twilio/status/";
+/// Where Genesys posts agents' messages, below the public URL.
+pub const GENESYS_OUTBOUND: &str = "/genesys/outbound";
+
+/// The addresses below one public URL, which is kept as it is written, but for a trailing slash.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WebhookUrls {
+    base: String,
+    prefix: String,
+}
+
+/// The public URL cannot be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("publicUrl: {reason}; write it like https://bridge.example.com/acme")]
+pub struct PublicUrlError {
+    reason: &'static str,
+}
+
+impl WebhookUrls {
+    /// Reads a public URL. The manifest's rules are stricter; this only refuses what could not be served or signed.
+    pub fn parse(public_url: &str) -> Result<Self, PublicUrlError> {
+        let refuse = |reason| PublicUrlError { reason };
+        let url = Url::parse(public_url).map_err(|_| refuse("not a URL"))?;
+        if url.scheme() != "https" {
+            return Err(refuse("must begin with https://"));
+        }
+        if url.query().is_some() || url.fragment().is_some() || !url.username().is_empty() {
+            return Err(refuse("must have no query, fragment or credentials"));
+        }
+        let plain = |byte: u8| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'/' | b'.' | b'_' | b'~' | b'-')
+        };
+        if !url.path().bytes().all(plain) || url.path().contains("//") {
+            return Err(refuse("its path must be plain"));
+        }
+        Ok(Self {
+            base: public_url.trim_end_matches('/').to_owned(),
+            prefix: url.path().trim_end_matches('/').to_owned(),
+        })
+    }
+
+    /// The public URL without a trailing slash.
+    pub fn base(&self) -> &str {
+        &self.base
+    }
+
+    /// The path of the public URL without a trailing slash; empty when it has none.
+    pub fn prefix(&self) -> &str {
+        &self.prefix
+    }
+
+    /// The value to set as the number's message webhook.
+    pub fn twilio_inbound(&self) -> String {
+        format!("{}{TWILIO_INBOUND}", self.base)
+    }
+
+    /// What statuses are posted below; the send's id follows.
+    pub fn twilio_status(&self) -> String {
+        format!("{}{TWILIO_STATUS}", self.base)
+    }
+
+    /// The value to set as the integration's outbound webhook.
+    pub fn genesys_outbound(&self) -> String {
+        format!("{}{GENESYS_OUTBOUND}", self.base)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use rstest::rstest;
+
+    use super::*;
+
+    #[rstest]
+    #[case::with_a_prefix("https://b.example.com/acme", "https://b.example.com/acme", "/acme")]
+    #[case::with_a_slash("https://b.example.com/acme/", "https://b.example.com/acme", "/acme")]
+    #[case::without_a_path("https://b.example.com", "https://b.example.com", "")]
+    #[case::with_the_port("https://b.example.com:443/a", "https://b.example.com:443/a", "/a")]
+    fn all_addresses_lie_below_the_public_url_as_written(
+        #[case] public_url: &str,
+        #[case] base: &str,
+        #[case] prefix: &str,
+    ) {
+        let urls = WebhookUrls::parse(public_url).unwrap();
+        assert_eq!(urls.twilio_inbound(), format!("{base}/twilio/inbound"));
+        assert_eq!(urls.twilio_status(), format!("{base}/twilio/status/"));
+        assert_eq!(urls.genesys_outbound(), format!("{base}/genesys/outbound"));
+        assert_eq!(urls.prefix(), prefix);
+    }
+
+    #[rstest]
+    #[case("http://b.example.com", "must begin with https://")]
+    #[case("https://b.example.com/?x=1", "must have no query")]
+    #[case("https://b.example.com/{a}", "must be plain")]
+    #[case("https://b.example.com//a", "must be plain")]
+    #[case("bridge", "not a URL")]
+    fn what_cannot_be_served_is_refused(#[case] public_url: &str, #[case] reason: &str) {
+        let error = WebhookUrls::parse(public_url).unwrap_err().to_string();
+        assert!(
+            error.contains(reason) && error.starts_with("publicUrl: "),
+            "{error}"
+        );
+    }
+}
