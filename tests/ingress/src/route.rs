@@ -1,0 +1,105 @@
+//! Which backend a path goes to, and which path the backend sees.
+
+use std::str::FromStr;
+
+/// One rule of an Ingress: paths below a prefix go to a backend.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Route {
+    /// Begins with a slash, ends without one; empty for all paths.
+    prefix: String,
+    /// The backend's address, without a slash at the end.
+    backend: String,
+    /// Whether the backend sees the path without the prefix, as with a rewrite rule.
+    strip: bool,
+}
+
+impl FromStr for Route {
+    type Err = String;
+
+    /// `/prefix=http://backend`, or `/prefix=strip:http://backend`.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (prefix, target) = text
+            .split_once('=')
+            .ok_or("write /prefix=http://backend, or /prefix=strip:http://backend")?;
+        let (strip, backend) = match target.strip_prefix("strip:") {
+            Some(backend) => (true, backend),
+            None => (false, target),
+        };
+        if !prefix.starts_with('/') || !backend.starts_with("http://") {
+            return Err("begin the prefix with / and the backend with http://".to_owned());
+        }
+        Ok(Self {
+            prefix: prefix.trim_end_matches('/').to_owned(),
+            backend: backend.trim_end_matches('/').to_owned(),
+            strip,
+        })
+    }
+}
+
+impl Route {
+    /// The URL at the backend, if the path is this route's. `path_and_query` is passed on byte by byte.
+    fn target(&self, path_and_query: &str) -> Option<String> {
+        let rest = path_and_query.strip_prefix(self.prefix.as_str())?;
+        if !(rest.is_empty() || rest.starts_with(['/', '?'])) {
+            return None;
+        }
+        let seen = if self.strip { rest } else { path_and_query };
+        let slash = if seen.starts_with('/') { "" } else { "/" };
+        Some(format!("{}{slash}{seen}", self.backend))
+    }
+}
+
+/// The URL at the backend of the route with the longest prefix.
+pub(crate) fn target(routes: &[Route], path_and_query: &str) -> Option<String> {
+    routes
+        .iter()
+        .filter_map(|route| Some((route.prefix.len(), route.target(path_and_query)?)))
+        .max_by_key(|(length, _)| *length)
+        .map(|(_, target)| target)
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::kept(
+        "/a=http://b",
+        "/a/twilio/inbound?x=%20",
+        Some("http://b/a/twilio/inbound?x=%20")
+    )]
+    #[case::stripped(
+        "/a=strip:http://b:80",
+        "/a/twilio/inbound",
+        Some("http://b:80/twilio/inbound")
+    )]
+    #[case::stripped_to_nothing("/a=strip:http://b", "/a?x=1", Some("http://b/?x=1"))]
+    #[case::whole_host("/=http://b", "/a", Some("http://b/a"))]
+    #[case::another_word("/a=http://b", "/ab", None)]
+    fn a_path_is_kept_or_stripped(
+        #[case] route: &str,
+        #[case] path: &str,
+        #[case] expected: Option<&str>,
+    ) {
+        let routes = [route.parse().unwrap()];
+        assert_eq!(target(&routes, path).as_deref(), expected);
+    }
+
+    #[test]
+    fn the_longest_prefix_wins() {
+        let routes =
+            ["/=http://all", "/a=http://a", "/a/b=http://b"].map(|route| route.parse().unwrap());
+        assert_eq!(target(&routes, "/a/b/c").unwrap(), "http://b/a/b/c");
+    }
+
+    #[rstest]
+    #[case::no_backend("/a")]
+    #[case::no_slash("a=http://b")]
+    #[case::tls_behind("/a=https://b")]
+    fn what_is_no_route_is_refused(#[case] route: &str) {
+        assert!(route.parse::<Route>().is_err());
+    }
+}
