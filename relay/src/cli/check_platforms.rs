@@ -1,7 +1,12 @@
 //! What `check` reads from both platforms and from the public URL, judged by pure functions.
 
-use messaging_bridge_clients::genesys::{GenesysClient, OpenIntegration, find_integration};
-use messaging_bridge_clients::twilio::{AccountStatus, IncomingPhoneNumber, TwilioClient};
+use messaging_bridge_clients::genesys::{GenesysClient, find_integration};
+use messaging_bridge_clients::twilio::{
+    AccountStatus, IncomingPhoneNumber, ServiceView, TwilioClient,
+};
+use messaging_bridge_clients::webhooks::{
+    self, Verdict, WebhookUrls, judge_genesys_integration, judge_twilio_number,
+};
 use messaging_bridge_clients::{ApiError, ErrorKind, http, mask};
 
 use super::CliError;
@@ -11,9 +16,8 @@ use crate::public_url::PublicUrl;
 use crate::secrets::Secrets;
 use crate::settings::Settings;
 
-/// Retries that Twilio is asked for in the webhook's fragment (Twilio: Webhook connection overrides): by default a slow or failed answer is
-/// not retried at all.
-const RETRY_FRAGMENT: &str = "#rc=3&rp=ct,rt,5xx&rt=4000";
+const NUMBER: &str = "Twilio number";
+const TWILIO_WEBHOOK: &str = "Twilio webhook";
 
 /// Everything beyond the files.
 pub(super) async fn check(
@@ -57,7 +61,11 @@ async fn check_genesys(settings: &Settings, genesys: &GenesysClient) -> Vec<Find
         Ok(found) => vec![
             credentials,
             Finding::right(INTEGRATION, format!("{:?} is {}", found.name, found.id)),
-            judge_genesys_webhook(WEBHOOK, found, &settings.public_url),
+            finding(
+                WEBHOOK,
+                judge_genesys_integration(found, settings.public_url.webhooks()),
+                settings.public_url.webhooks().genesys_outbound(),
+            ),
         ],
         Err(error) => vec![
             credentials,
@@ -67,36 +75,24 @@ async fn check_genesys(settings: &Settings, genesys: &GenesysClient) -> Vec<Find
     }
 }
 
-fn judge_genesys_webhook(
-    what: &'static str,
-    found: &OpenIntegration,
-    public_url: &PublicUrl,
-) -> Finding {
-    let wanted = public_url.genesys_outbound();
-    match found.webhook_url.as_deref() {
-        Some(url) if url == wanted => Finding::right(what, wanted),
-        Some(url) => Finding::wrong(
-            what,
-            format!("is {url}; set the outbound notification webhook URL to {wanted}"),
-        ),
-        None => Finding::wrong(
-            what,
-            format!("is not set; set the outbound notification webhook URL to {wanted}"),
-        ),
+/// A verdict as a line of the table; `right` is what it says when nothing is wrong.
+fn finding(what: &'static str, verdict: Verdict, right: String) -> Finding {
+    match verdict {
+        Verdict::Right => Finding::right(what, right),
+        Verdict::Advice { message } => Finding::advice(what, message),
+        Verdict::Wrong { message, .. } => Finding::wrong(what, message),
     }
 }
 
 async fn check_twilio(settings: &Settings, twilio: &TwilioClient) -> Vec<Finding> {
     const CREDENTIALS: &str = "Twilio credentials";
-    const NUMBER: &str = "Twilio number";
-    const WEBHOOK: &str = "Twilio webhook";
     let number = match twilio.phone_number(&settings.number).await {
         Ok(number) => number,
         Err(error) => {
             return vec![
                 Finding::wrong(CREDENTIALS, with_fix(&error)),
                 Finding::skipped(NUMBER),
-                Finding::skipped(WEBHOOK),
+                Finding::skipped(TWILIO_WEBHOOK),
             ];
         }
     };
@@ -108,86 +104,75 @@ async fn check_twilio(settings: &Settings, twilio: &TwilioClient) -> Vec<Finding
         ),
         _ => Finding::right(CREDENTIALS, "the account answers"),
     };
-    let shown = mask::phone(&settings.number);
     let Some(number) = number else {
         let missing = format!(
-            "{shown} does not belong to this account (or not to this region); buy it, or correct spec.twilio.number"
+            "{} does not belong to this account (or not to this region); buy it, or correct spec.twilio.number",
+            mask::phone(&settings.number)
         );
         return vec![
             credentials,
             Finding::wrong(NUMBER, missing),
-            Finding::skipped(WEBHOOK),
+            Finding::skipped(TWILIO_WEBHOOK),
         ];
     };
-    let able = if number.capabilities.sms {
-        Finding::right(NUMBER, format!("{shown} can send and receive SMS"))
-    } else {
-        Finding::wrong(
-            NUMBER,
-            format!("{shown} cannot send or receive SMS; choose a number that can"),
-        )
-    };
-    vec![
-        credentials,
-        able,
-        judge_twilio_webhook(WEBHOOK, &number, &settings.public_url),
-    ]
+    let service = twilio.service_view(&number.sid, None).await;
+    let mut findings = vec![credentials];
+    findings.extend(judge_number(
+        &number,
+        service,
+        settings.public_url.webhooks(),
+    ));
+    findings
 }
 
-fn judge_twilio_webhook(
-    what: &'static str,
+/// The lines about the number and its webhook. A Messaging Service that cannot be read (a restricted key may lack the
+/// right) leaves the number's own webhook to be judged.
+fn judge_number(
     number: &IncomingPhoneNumber,
-    public_url: &PublicUrl,
-) -> Finding {
-    let wanted = public_url.twilio_inbound();
-    let best = format!("{wanted}{RETRY_FRAGMENT}");
-    if let Some(application) = number
-        .sms_application_sid
-        .as_deref()
-        .filter(|sid| !sid.is_empty())
-    {
-        return Finding::wrong(
-            what,
+    service: Result<ServiceView, ApiError>,
+    wanted: &WebhookUrls,
+) -> Vec<Finding> {
+    let (view, unread) = match service {
+        Ok(view) => (view, None),
+        Err(error) => (ServiceView::NotRead, Some(error)),
+    };
+    let able = Finding::right(
+        NUMBER,
+        format!(
+            "{} can send and receive SMS",
+            mask::phone(&number.phone_number)
+        ),
+    );
+    let mut findings = match judge_twilio_number(number, &view, wanted) {
+        Verdict::Wrong {
+            finding: webhooks::Finding::NumberWithoutSms,
+            message,
+        } => vec![
+            Finding::wrong(NUMBER, message),
+            Finding::skipped(TWILIO_WEBHOOK),
+        ],
+        verdict => vec![
+            able,
+            finding(TWILIO_WEBHOOK, verdict, wanted.twilio_inbound()),
+        ],
+    };
+    if let Some(error) = unread {
+        findings.push(Finding::advice(
+            "Messaging Service",
             format!(
-                "the number uses application {application}, which overrides its URL; remove it and set \"A message comes in\" to {best}"
+                "one that has the number in its pool would take its messages; {}",
+                with_fix(&error)
             ),
-        );
+        ));
     }
-    let set = number.sms_url.as_deref().unwrap_or_default();
-    let (url, fragment) = set.split_once('#').unwrap_or((set, ""));
-    if url.is_empty() {
-        return Finding::wrong(
-            what,
-            format!("is not set; set \"A message comes in\" to {best}"),
-        );
-    }
-    if url != wanted {
-        return Finding::wrong(
-            what,
-            format!("is {url}; set \"A message comes in\" to {best}"),
-        );
-    }
-    if !number
-        .sms_method
-        .as_deref()
-        .unwrap_or("POST")
-        .eq_ignore_ascii_case("POST")
-    {
-        return Finding::wrong(what, "its method is not POST; set it to HTTP POST");
-    }
-    if !fragment.contains("rp=") {
-        return Finding::advice(
-            what,
-            format!("is right; with {best} Twilio also retries slow and failed answers"),
-        );
-    }
-    Finding::right(what, wanted)
+    findings
 }
 
 /// Asks the relay itself, over its public URL, by the handshake: it answers only when it runs and is reached.
 async fn check_public_url(public_url: &PublicUrl, client: &reqwest::Client) -> Finding {
     const PUBLIC_URL: &str = "public URL";
-    let url = format!("{}?validationToken=check", public_url.genesys_outbound());
+    let address = public_url.webhooks().genesys_outbound();
+    let url = format!("{address}?validationToken=check");
     let answer = match client.get(&url).send().await {
         Ok(response) => http::read_body(response, 4096).await.unwrap_or_default(),
         Err(error) => {
@@ -198,10 +183,7 @@ async fn check_public_url(public_url: &PublicUrl, client: &reqwest::Client) -> F
             };
             return Finding::wrong(
                 PUBLIC_URL,
-                format!(
-                    "{}: {reason}; route it to this relay's --listen address",
-                    public_url.genesys_outbound()
-                ),
+                format!("{address}: {reason}; route it to this relay's --listen address"),
             );
         }
     };
@@ -210,10 +192,7 @@ async fn check_public_url(public_url: &PublicUrl, client: &reqwest::Client) -> F
     } else {
         Finding::wrong(
             PUBLIC_URL,
-            format!(
-                "{} is answered by something else; route it to this relay",
-                public_url.genesys_outbound()
-            ),
+            format!("{address} is answered by something else; route it to this relay"),
         )
     }
 }
@@ -237,30 +216,57 @@ mod tests {
 
     use super::super::check::Outcome;
     use super::*;
+    use messaging_bridge_clients::Platform;
     use rstest::rstest;
     use serde_json::json;
 
     const WANTED: &str = "https://b.example.com/acme/twilio/inbound";
 
-    #[rstest]
-    #[case("with retries", json!({"sms_url": format!("{WANTED}#rc=3&rp=5xx"), "sms_method": "POST"}), Outcome::Right, "")]
-    #[case("without retries", json!({"sms_url": WANTED, "sms_method": "POST"}), Outcome::Advice, "rc=3")]
-    #[case("elsewhere", json!({"sms_url": "https://demo.twilio.com/welcome"}), Outcome::Wrong, WANTED)]
-    #[case("not set", json!({"sms_url": ""}), Outcome::Wrong, WANTED)]
-    #[case("by GET", json!({"sms_url": WANTED, "sms_method": "GET"}), Outcome::Wrong, "HTTP POST")]
-    #[case("an application overrides it", json!({"sms_url": WANTED, "sms_application_sid": "AP1"}), Outcome::Wrong, "AP1")]
-    fn the_numbers_webhook_is_judged_with_the_value_to_set(
-        #[case] case: &str,
-        #[case] mut number: serde_json::Value,
-        #[case] outcome: Outcome,
-        #[case] says: &str,
-    ) {
-        number["sid"] = json!("PN1");
-        number["phone_number"] = json!("+15551230000");
+    fn judged(
+        changes: &serde_json::Value,
+        service: Result<ServiceView, ApiError>,
+    ) -> Vec<(&'static str, Outcome)> {
+        let mut number = json!({
+            "sid": "PN1", "phone_number": "+15551230000", "capabilities": {"sms": true},
+            "sms_url": format!("{WANTED}#rc=3&rp=5xx"),
+        });
+        for (name, value) in changes.as_object().unwrap() {
+            number[name] = value.clone();
+        }
         let number: IncomingPhoneNumber = serde_json::from_value(number).unwrap();
-        let public_url = PublicUrl::parse("https://b.example.com/acme").unwrap();
-        let finding = judge_twilio_webhook("Twilio webhook", &number, &public_url);
-        assert_eq!(finding.outcome, outcome, "{case}");
-        assert!(finding.says.contains(says), "{case}: {}", finding.says);
+        let wanted = WebhookUrls::parse("https://b.example.com/acme").unwrap();
+        judge_number(&number, service, &wanted)
+            .iter()
+            .map(|finding| (finding.what, finding.outcome))
+            .collect()
+    }
+
+    #[rstest]
+    #[case::right(json!({}), Outcome::Right, Outcome::Right)]
+    #[case::without_retries(json!({"sms_url": WANTED}), Outcome::Right, Outcome::Advice)]
+    #[case::elsewhere(json!({"sms_url": "https://demo.twilio.com/"}), Outcome::Right, Outcome::Wrong)]
+    #[case::without_sms(json!({"capabilities": {}}), Outcome::Wrong, Outcome::Skipped)]
+    fn number_and_webhook_have_a_line_each(
+        #[case] changes: serde_json::Value,
+        #[case] number: Outcome,
+        #[case] webhook: Outcome,
+    ) {
+        assert_eq!(
+            judged(&changes, Ok(ServiceView::InNone)),
+            [(NUMBER, number), (TWILIO_WEBHOOK, webhook)]
+        );
+    }
+
+    #[test]
+    fn services_that_cannot_be_read_are_mentioned_and_the_number_judged_alone() {
+        let error = ApiError::new(
+            Platform::Twilio,
+            "list Messaging Services",
+            ErrorKind::Permanent,
+            "forbidden",
+        );
+        let lines = judged(&json!({}), Err(error));
+        assert_eq!(lines[1], (TWILIO_WEBHOOK, Outcome::Right));
+        assert_eq!(lines[2], ("Messaging Service", Outcome::Advice));
     }
 }
