@@ -38,7 +38,8 @@ struct Cli {
     /// Its private key, PEM.
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
-    /// /prefix=http://backend keeps the prefix, /prefix=strip:http://backend strips it. May be given several times.
+    /// /prefix=http://backend keeps the prefix, /prefix=strip:http://backend strips it; a segment {name} stands for
+    /// any one, also in the backend. May be given several times.
     #[arg(long = "route", value_name = "ROUTE", required = true)]
     routes: Vec<Route>,
 }

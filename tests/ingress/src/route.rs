@@ -3,10 +3,12 @@
 use std::str::FromStr;
 
 /// One rule of an Ingress: paths below a prefix go to a backend.
+///
+/// A segment `{name}` of the prefix stands for any one segment, and `{name}` in the backend for what it was: one rule
+/// then serves every namespace.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Route {
-    /// Begins with a slash, ends without one; empty for all paths.
-    prefix: String,
+    segments: Vec<String>,
     /// The backend's address, without a slash at the end.
     backend: String,
     /// Whether the backend sees the path without the prefix, as with a rewrite rule.
@@ -29,7 +31,11 @@ impl FromStr for Route {
             return Err("begin the prefix with / and the backend with http://".to_owned());
         }
         Ok(Self {
-            prefix: prefix.trim_end_matches('/').to_owned(),
+            segments: prefix
+                .split('/')
+                .filter(|segment| !segment.is_empty())
+                .map(str::to_owned)
+                .collect(),
             backend: backend.trim_end_matches('/').to_owned(),
             strip,
         })
@@ -39,13 +45,22 @@ impl FromStr for Route {
 impl Route {
     /// The URL at the backend, if the path is this route's. `path_and_query` is passed on byte by byte.
     fn target(&self, path_and_query: &str) -> Option<String> {
-        let rest = path_and_query.strip_prefix(self.prefix.as_str())?;
-        if !(rest.is_empty() || rest.starts_with(['/', '?'])) {
-            return None;
+        let mut rest = path_and_query;
+        let mut backend = self.backend.clone();
+        for expected in &self.segments {
+            let after = rest.strip_prefix('/')?;
+            let end = after.find(['/', '?']).unwrap_or(after.len());
+            let (segment, remainder) = after.split_at(end);
+            if expected.starts_with('{') {
+                backend = backend.replace(expected.as_str(), segment);
+            } else if expected != segment {
+                return None;
+            }
+            rest = remainder;
         }
         let seen = if self.strip { rest } else { path_and_query };
         let slash = if seen.starts_with('/') { "" } else { "/" };
-        Some(format!("{}{slash}{seen}", self.backend))
+        Some(format!("{backend}{slash}{seen}"))
     }
 }
 
@@ -53,7 +68,7 @@ impl Route {
 pub(crate) fn target(routes: &[Route], path_and_query: &str) -> Option<String> {
     routes
         .iter()
-        .filter_map(|route| Some((route.prefix.len(), route.target(path_and_query)?)))
+        .filter_map(|route| Some((route.segments.len(), route.target(path_and_query)?)))
         .max_by_key(|(length, _)| *length)
         .map(|(_, target)| target)
 }
@@ -79,6 +94,17 @@ mod tests {
     #[case::stripped_to_nothing("/a=strip:http://b", "/a?x=1", Some("http://b/?x=1"))]
     #[case::whole_host("/=http://b", "/a", Some("http://b/a"))]
     #[case::another_word("/a=http://b", "/ab", None)]
+    #[case::any_word(
+        "/a/{x}=strip:http://r.{x}.svc",
+        "/a/t1/twilio",
+        Some("http://r.t1.svc/twilio")
+    )]
+    #[case::any_word_kept(
+        "/{x}=http://r.{x}.svc",
+        "/t1/twilio",
+        Some("http://r.t1.svc/t1/twilio")
+    )]
+    #[case::no_word("/a/{x}=http://r.{x}.svc", "/a", None)]
     fn a_path_is_kept_or_stripped(
         #[case] route: &str,
         #[case] path: &str,
