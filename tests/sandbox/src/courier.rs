@@ -1,20 +1,26 @@
 //! Posting a webhook: signed for the public URL, carried to where the bridge really listens.
 //!
 //! Does not follow redirects (Twilio does, and loses the form on a 301), keeps no cookies, and uses no proxy of the
-//! environment.
+//! environment. `SSL_CERT_FILE` names a PEM file whose root certificates are trusted beside the usual ones.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, HOST};
 use http::{HeaderMap, HeaderValue};
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
 use url::Url;
 
 use crate::options::SandboxError;
 
 /// Twilio reads no more of an answer than 64 kB; Genesys reads none of it.
 const MAX_ANSWER: usize = 64 * 1024;
+
+/// The variable that names a PEM file of further root certificates, such as those of a test's own Ingress.
+const ROOTS_VARIABLE: &str = "SSL_CERT_FILE";
 
 /// A webhook ready to be sent.
 #[derive(Clone)]
@@ -46,9 +52,12 @@ pub(crate) struct Courier(reqwest::Client);
 
 impl Courier {
     pub(crate) fn new() -> Result<Self, SandboxError> {
-        let roots = rustls::RootCertStore {
+        let mut roots = rustls::RootCertStore {
             roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
         };
+        if let Some(path) = std::env::var_os(ROOTS_VARIABLE).filter(|path| !path.is_empty()) {
+            add_roots(&mut roots, Path::new(&path))?;
+        }
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
@@ -82,6 +91,25 @@ impl Courier {
             .await
             .unwrap_or(Outcome::TimedOut)
     }
+}
+
+fn add_roots(roots: &mut rustls::RootCertStore, path: &Path) -> Result<(), SandboxError> {
+    let failed = |reason: String| SandboxError::Roots {
+        path: path.display().to_string(),
+        reason,
+    };
+    let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
+        .and_then(Iterator::collect::<Result<_, _>>)
+        .map_err(|error| failed(error.to_string()))?;
+    if certificates.is_empty() {
+        return Err(failed("it holds no certificate".to_owned()));
+    }
+    for certificate in certificates {
+        roots
+            .add(certificate)
+            .map_err(|error| failed(error.to_string()))?;
+    }
+    Ok(())
 }
 
 /// The URL to connect to, and the `Host` header that still names the public host.

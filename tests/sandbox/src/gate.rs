@@ -11,6 +11,7 @@ use crate::call::{Call, Handled, Refusal, pairs};
 use crate::connection::Connection;
 use crate::faults::{Effect, Endpoint, Instead, Lost, Plan};
 use crate::log::Platform;
+use crate::requests::PlatformRequest;
 use crate::view::Passage;
 use crate::world::World;
 use crate::{genesys, twilio};
@@ -41,6 +42,8 @@ pub(crate) async fn pass(
         body,
         plan: Plan::default(),
     };
+    let noted = PlatformRequest::new(platform, &call);
+    world.state().requests.note(noted);
     let customer = match platform {
         Platform::Twilio => twilio::customer_of(&call),
         Platform::Genesys => genesys::customer_of(&call.body, endpoint),

@@ -8,11 +8,11 @@
 //!
 //! # What it does not model
 //!
-//! - Twilio: Messaging Services, WhatsApp, media that can be fetched, templates, TwiML replies, scheduling, redaction
+//! - Twilio: sending through a Messaging Service, its other senders than numbers, applications, WhatsApp, media that can be fetched, templates, TwiML replies, scheduling, redaction
 //!   and deletion, `GET` webhooks, redirects (not followed), cookies, the overrides `ct`, `sni` and `e`, throughput
 //!   limits and queues of a sender, the expiry of `ValidityPeriod`, Advanced Opt-Out, subaccounts, shared keys.
-//! - Genesys: OAuth scopes and permissions, divisions, several organisations, creating and deleting integrations,
-//!   supported content, structured messages and their answers, attachments, Architect, the end of a conversation, the
+//! - Genesys: OAuth scopes and roles (a client has its permissions themselves), divisions, several organisations,
+//!   creating and deleting integrations by its API, what an integration's status means, supported content, structured messages and their answers, attachments, Architect, the end of a conversation, the
 //!   real model of the legacy inbound endpoint (only a guide's idea of it), de-duplication (nobody knows whether there
 //!   is any: there is none here).
 //! - Both: TLS, the latency of the Internet, and eventual consistency, unless a fault says so.
@@ -32,7 +32,9 @@ mod ids;
 mod log;
 mod options;
 mod presets;
+mod requests;
 mod sandbox;
+mod settings;
 mod turns;
 mod twilio;
 mod view;
@@ -45,4 +47,9 @@ pub use log::{
     Rejected, TwilioSend, WebhookAttempt,
 };
 pub use options::{Integration, Options, Profile, SandboxError};
+pub use requests::{PlatformRequest, by_user_agent};
 pub use sandbox::Sandbox;
+pub use settings::{
+    AccountSettings, ClientSettings, IntegrationSettings, NumberSettings, Permission,
+    ServiceSettings, SettingsError,
+};

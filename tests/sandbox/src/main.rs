@@ -71,6 +71,7 @@ impl DemoArgs {
         if self.once {
             return Ok(());
         }
+        let interrupted = interrupted()?;
         let page = running.page();
         writeln!(
             out,
@@ -79,25 +80,29 @@ impl DemoArgs {
         .map_err(|error| format!("standard output: {error}"))?;
         tokio::select! {
             error = running.until_relay_ends() => Err(error.to_string()),
-            ended = interrupted() => ended,
+            () = interrupted => Ok(()),
         }
     }
 }
 
-/// Returns at Ctrl-C or a termination signal.
-async fn interrupted() -> Result<(), String> {
-    let mut terminated =
-        signal(SignalKind::terminate()).map_err(|error| format!("signals: {error}"))?;
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = terminated.recv() => {}
-    }
-    Ok(())
+/// Listens from the call on, and returns at Ctrl-C or a termination signal: as the first process of a container nothing
+/// else would end it.
+fn interrupted() -> Result<impl Future<Output = ()>, String> {
+    let heard = |kind| signal(kind).map_err(|error| format!("signals: {error}"));
+    let mut interrupt = heard(SignalKind::interrupt())?;
+    let mut terminate = heard(SignalKind::terminate())?;
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
 }
 
 #[derive(Args)]
 struct Serve {
-    /// Where the APIs and the page are served. The control API has no password: stay on a loopback address.
+    /// Where the APIs and the page are served. The control API has no password: stay on a loopback address, or in a
+    /// pod that only tests reach.
     #[arg(
         long,
         env = "SANDBOX_LISTEN",
@@ -105,7 +110,9 @@ struct Serve {
         value_name = "ADDR:PORT"
     )]
     listen: SocketAddr,
-    /// Deliver the webhooks for a public host to another place. May be given several times.
+    /// Deliver the webhooks for a public host to another place, an address or a name such as
+    /// http://acme-relay.tenants.svc:8080. May be given several times. Hosts that are not named are looked up as usual
+    /// and called over TLS; SSL_CERT_FILE adds root certificates.
     #[arg(long, value_name = "HOST=http://ADDR:PORT", value_parser = connect)]
     connect: Vec<(String, Url)>,
     /// The bridge's public URL: the one that is signed. Webhooks go to its /twilio/inbound and /genesys/outbound.
@@ -187,6 +194,7 @@ impl Serve {
     }
 
     async fn run(&self) -> Result<(), String> {
+        let interrupted = interrupted()?;
         let listener = TcpListener::bind(self.listen).await.map_err(|error| {
             let listen = self.listen;
             format!(
@@ -198,7 +206,7 @@ impl Serve {
             .map_err(|error| error.to_string())?;
         self.announce(&sandbox)
             .map_err(|error| format!("standard output: {error}"))?;
-        interrupted().await?;
+        interrupted.await;
         sandbox.shutdown();
         Ok(())
     }
@@ -229,24 +237,34 @@ impl Serve {
     }
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+fn main() -> ExitCode {
     let filter =
         tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "warn".into());
     tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
         .init();
-    let ended = match Cli::parse().command {
-        Command::Serve(serve) => serve.run().await,
-        Command::Demo(demo) => demo.run().await,
+    let command = Cli::parse().command;
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&format!("the runtime cannot start: {error}")),
     };
+    let ended = runtime.block_on(async {
+        match command {
+            Command::Serve(serve) => serve.run().await,
+            Command::Demo(demo) => demo.run().await,
+        }
+    });
+    // A name that is being looked up must not hold the end back.
+    runtime.shutdown_background();
     match ended {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            // Standard error may be closed; the exit code still says it.
-            let _ = writeln!(std::io::stderr(), "error: {error}");
-            ExitCode::FAILURE
-        }
+        Err(error) => failed(&error),
     }
+}
+
+fn failed(error: &str) -> ExitCode {
+    // Standard error may be closed; the exit code still says it.
+    let _ = writeln!(std::io::stderr(), "error: {error}");
+    ExitCode::FAILURE
 }

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use url::Url;
 
-/// The shortest webhook secret that Genesys Cloud takes: its documentation says "longer than 15 characters".
-const MIN_WEBHOOK_SECRET: usize = 16;
+use crate::settings::{self, MIN_WEBHOOK_SECRET};
 
 /// A thousand times slower than real is slow enough.
 const TIME_SCALE: std::ops::RangeInclusive<f64> = 0.0..=1000.0;
@@ -21,11 +20,11 @@ pub struct Options {
     pub auth_token: String,
     /// The other way to authenticate: an API key's SID and secret. It never signs anything.
     pub api_key: Option<(String, String)>,
-    /// The only phone number of the account, E.164.
+    /// The first phone number of the account, E.164. Others are added at run time.
     pub number: String,
     /// The customer who writes when nobody else is named, E.164.
     pub customer: String,
-    /// The Genesys OAuth client, and its secret.
+    /// The first Genesys OAuth client, and its secret. It has every permission.
     pub client_id: String,
     /// See [`Options::client_id`].
     pub client_secret: String,
@@ -119,7 +118,7 @@ impl Options {
         if self.number == self.customer {
             return Err(SandboxError::CustomerIsNumber);
         }
-        if self.integration.webhook_secret.len() < MIN_WEBHOOK_SECRET {
+        if self.integration.webhook_secret.chars().count() < MIN_WEBHOOK_SECRET {
             return Err(SandboxError::WebhookSecretTooShort);
         }
         if !TIME_SCALE.contains(&self.time_scale) {
@@ -136,7 +135,7 @@ impl Options {
 
     /// `{public_url}/{path}`, whether or not the public URL ends in a slash.
     pub(crate) fn public(&self, path: &str) -> String {
-        format!("{}/{path}", self.public_url.as_str().trim_end_matches('/'))
+        settings::below(self.public_url.as_str(), path)
     }
 
     pub(crate) fn integrations(&self) -> impl Iterator<Item = &Integration> {
@@ -193,6 +192,14 @@ pub enum SandboxError {
     /// The listener's address makes no URL.
     #[error("the listener's address makes no URL")]
     Address(#[source] url::ParseError),
+    /// The file of further root certificates cannot be used.
+    #[error("cannot read root certificates from {path} (SSL_CERT_FILE): {reason}")]
+    Roots {
+        /// The file.
+        path: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// The HTTP client could not be made.
     #[error("the HTTP client for webhooks could not be made")]
     Client(#[source] reqwest::Error),

@@ -11,6 +11,11 @@ use crate::faults::Faults;
 use crate::genesys::{self, WebhookOutcome};
 use crate::log::Log;
 use crate::options::{Options, SandboxError};
+use crate::requests::PlatformRequest;
+use crate::settings::{
+    AccountSettings, ClientSettings, IntegrationSettings, NumberSettings, ServiceSettings,
+    SettingsError,
+};
 use crate::world::World;
 use crate::{control, twilio};
 
@@ -68,7 +73,7 @@ impl Sandbox {
     /// rules.
     #[expect(clippy::unused_async, reason = "symmetry with what does wait")]
     pub async fn customer_sends(&self, from: &str, text: &str) -> String {
-        twilio::customer_sends(&self.world, from, text, &[])
+        twilio::customer_sends(&self.world, &self.options().number, from, text, &[])
     }
 
     /// As [`Sandbox::customer_sends`], with fields added to the webhook or replaced: `NumMedia`, `MediaUrl0`,
@@ -80,19 +85,29 @@ impl Sandbox {
         text: &str,
         fields: &[(&str, &str)],
     ) -> String {
-        twilio::customer_sends(&self.world, from, text, fields)
+        twilio::customer_sends(&self.world, &self.options().number, from, text, fields)
+    }
+
+    /// As [`Sandbox::customer_sends`], to another number of the account.
+    pub fn customer_sends_to(&self, number: &str, from: &str, text: &str) -> String {
+        twilio::customer_sends(&self.world, number, from, text, &[])
     }
 
     /// The agent answers a customer. Returns the id of the message at once; the webhook goes in the background, with
     /// Genesys' retries.
     #[expect(clippy::unused_async, reason = "symmetry with what does wait")]
     pub async fn agent_sends(&self, to: &str, text: &str) -> String {
-        genesys::agent_sends(&self.world, to, text)
+        genesys::agent_sends(&self.world, &self.options().integration.id, to, text)
+    }
+
+    /// As [`Sandbox::agent_sends`], by another integration of the organisation.
+    pub fn agent_sends_by(&self, integration: &str, to: &str, text: &str) -> String {
+        genesys::agent_sends(&self.world, integration, to, text)
     }
 
     /// Posts any body to the integration's webhook, signed, and waits for what becomes of it, retries included.
     pub async fn agent_sends_raw(&self, body: Value) -> WebhookOutcome {
-        genesys::agent_sends_raw(&self.world, &body).await
+        genesys::agent_sends_raw(&self.world, &self.options().integration.id, &body).await
     }
 
     /// Replaces all planted faults, and frees what they held back. Rules without meaning ([`Faults::check`]) do
@@ -116,7 +131,8 @@ impl Sandbox {
         self.world.state().log.clone()
     }
 
-    /// Forgets messages, log and faults; Twilio's number is configured as at the start. Tokens and integrations stay.
+    /// Forgets messages, log, requests and faults; the first number is configured as at the start. Everything else that
+    /// is configured stays, and so do tokens.
     pub fn reset(&self) {
         self.world.reset();
     }
@@ -124,5 +140,97 @@ impl Sandbox {
     /// Stops listening, and gives up what runs in the background. Requests in flight are still answered.
     pub fn shutdown(&self) {
         self.world.stop();
+    }
+}
+
+/// What is configured on the platforms, for any number of bridges.
+impl Sandbox {
+    /// Changes the Twilio account.
+    pub fn change_account(&self, settings: AccountSettings) -> Result<(), SettingsError> {
+        self.world.state().twilio.change(settings)
+    }
+
+    /// Buys a number, or changes one that is there.
+    pub fn put_number(&self, number: &str, settings: &NumberSettings) -> Result<(), SettingsError> {
+        let mut state = self.world.state();
+        let put = state.twilio.put_number(self.options(), number, settings);
+        put.map(drop)
+    }
+
+    /// Gives a number back.
+    pub fn remove_number(&self, number: &str) -> Result<(), SettingsError> {
+        self.world.state().twilio.remove_number(number)
+    }
+
+    /// Makes a Messaging Service. Returns its SID.
+    pub fn create_service(&self, settings: ServiceSettings) -> Result<String, SettingsError> {
+        let mut state = self.world.state();
+        let service = state.twilio.put_service(None, settings)?;
+        Ok(service.sid.clone())
+    }
+
+    /// Changes a Messaging Service.
+    pub fn change_service(
+        &self,
+        sid: &str,
+        settings: ServiceSettings,
+    ) -> Result<(), SettingsError> {
+        let mut state = self.world.state();
+        state.twilio.put_service(Some(sid), settings).map(drop)
+    }
+
+    /// Removes a Messaging Service; its numbers stay.
+    pub fn remove_service(&self, sid: &str) -> Result<(), SettingsError> {
+        self.world.state().twilio.remove_service(sid)
+    }
+
+    /// Makes an integration. Returns its id.
+    pub fn create_integration(
+        &self,
+        settings: IntegrationSettings,
+    ) -> Result<String, SettingsError> {
+        let mut state = self.world.state();
+        let made = state
+            .genesys
+            .put_integration(self.options(), None, settings)?;
+        Ok(made.id.clone())
+    }
+
+    /// Changes an integration.
+    pub fn change_integration(
+        &self,
+        id: &str,
+        settings: IntegrationSettings,
+    ) -> Result<(), SettingsError> {
+        let mut state = self.world.state();
+        let put = state
+            .genesys
+            .put_integration(self.options(), Some(id), settings);
+        put.map(drop)
+    }
+
+    /// Deletes an integration.
+    pub fn remove_integration(&self, id: &str) -> Result<(), SettingsError> {
+        self.world.state().genesys.remove_integration(id)
+    }
+
+    /// Makes an OAuth client, or changes one that is there.
+    pub fn put_client(&self, id: &str, settings: ClientSettings) -> Result<(), SettingsError> {
+        self.world.state().genesys.put_client(id, settings)
+    }
+
+    /// Removes an OAuth client; its tokens are refused from now on.
+    pub fn remove_client(&self, id: &str) -> Result<(), SettingsError> {
+        self.world.state().genesys.remove_client(id)
+    }
+
+    /// How many requests the platforms' APIs have had: where [`Sandbox::requests_since`] starts.
+    pub fn request_mark(&self) -> usize {
+        self.world.state().requests.mark()
+    }
+
+    /// The requests that came after a mark, oldest first.
+    pub fn requests_since(&self, mark: usize) -> Vec<PlatformRequest> {
+        self.world.state().requests.since(mark).to_vec()
     }
 }

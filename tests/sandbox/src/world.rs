@@ -17,6 +17,7 @@ use crate::faults::{Endpoint, Faults, Plan};
 use crate::log::{Log, Rejected};
 use crate::options::{Options, SandboxError};
 use crate::presets;
+use crate::requests::Requests;
 use crate::turns::Turns;
 use crate::view::{Passage, View};
 use crate::{genesys, twilio};
@@ -36,6 +37,7 @@ pub(crate) struct World {
 pub(crate) struct State {
     pub(crate) faults: Faults,
     pub(crate) log: Log,
+    pub(crate) requests: Requests,
     pub(crate) view: View,
     pub(crate) twilio: twilio::Account,
     pub(crate) genesys: genesys::Organisation,
@@ -49,6 +51,7 @@ impl World {
         let state = State {
             faults: Faults::default(),
             log: Log::default(),
+            requests: Requests::default(),
             view: View::default(),
             twilio: twilio::Account::new(&options),
             genesys: genesys::Organisation::new(&options),
@@ -145,11 +148,12 @@ impl World {
         }
     }
 
-    /// Forgets all messages and faults; Twilio's number is configured as at the start.
+    /// Forgets all messages, requests and faults; the first number is configured as at the start.
     pub(crate) fn reset(&self) {
         let mut state = self.state();
         state.log = Log::default();
-        state.twilio = twilio::Account::new(&self.options);
+        state.requests = Requests::default();
+        state.twilio.forget_messages(&self.options);
         state.genesys.forget_messages();
         state.view.reset();
         drop(state);

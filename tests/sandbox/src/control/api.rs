@@ -1,6 +1,6 @@
 //! The control API: what a test in another process, the demo or the page does with the sandbox.
 //!
-//! It knows no authentication: listen on a loopback address. Bodies must be declared as JSON, which a foreign web
+//! It knows no authentication: listen on a loopback address, or where only tests reach it. Bodies must be declared as JSON, which a foreign web
 //! page can't do without asking first.
 
 use std::sync::Arc;
@@ -26,21 +26,24 @@ type Shared = State<Arc<World>>;
 #[serde(deny_unknown_fields)]
 pub(crate) struct CustomerMessage {
     from: Option<String>,
+    to: Option<String>,
     text: String,
 }
 
-/// `{"from"?, "text"}` → `{"sid"}`
+/// `{"from"?, "to"?, "text"}` → `{"sid"}`
 pub(crate) async fn customer_sends(
     State(world): Shared,
     Json(message): Json<CustomerMessage>,
 ) -> Response {
     let from = message.from.as_deref().unwrap_or(&world.options.customer);
-    if !is_e164(from) || from == world.options.number {
-        return refuse(
-            "from must be a phone number in E.164 form, and not the number of the bridge",
-        );
+    let to = message.to.as_deref().unwrap_or(&world.options.number);
+    if !is_e164(from) || world.state().twilio.number(from).is_some() {
+        return refuse("from must be a phone number in E.164 form, and not the number of a bridge");
     }
-    let sid = twilio::customer_sends(&world, from, &message.text, &[]);
+    if world.state().twilio.number(to).is_none() {
+        return refuse("to must be a number of the account: see GET /sandbox/numbers");
+    }
+    let sid = twilio::customer_sends(&world, to, from, &message.text, &[]);
     call::json(StatusCode::ACCEPTED, &json!({"sid": sid}))
 }
 
@@ -48,23 +51,30 @@ pub(crate) async fn customer_sends(
 #[serde(deny_unknown_fields)]
 pub(crate) struct AgentMessage {
     to: Option<String>,
+    integration: Option<String>,
     text: Option<String>,
     raw: Option<Value>,
 }
 
-/// `{"to"?, "text"}` → `{"id"}`, or `{"raw"}` → `{"accepted", "status", "attempts"}`
+/// `{"to"?, "integration"?, "text"}` → `{"id"}`, or `{"integration"?, "raw"}` → `{"accepted", "status", "attempts"}`
 pub(crate) async fn agent_sends(
     State(world): Shared,
     Json(message): Json<AgentMessage>,
 ) -> Response {
+    let integration = message
+        .integration
+        .unwrap_or_else(|| world.options.integration.id.clone());
+    if world.state().genesys.integration(&integration).is_none() {
+        return refuse("integration must be the id of one: see GET /sandbox/integrations");
+    }
     match (message.text, message.raw) {
         (Some(text), None) => {
             let to = message.to.as_deref().unwrap_or(&world.options.customer);
-            let id = genesys::agent_sends(&world, to, &text);
+            let id = genesys::agent_sends(&world, &integration, to, &text);
             call::json(StatusCode::ACCEPTED, &json!({"id": id}))
         }
         (None, Some(raw)) => {
-            let outcome = genesys::agent_sends_raw(&world, &raw).await;
+            let outcome = genesys::agent_sends_raw(&world, &integration, &raw).await;
             call::json(StatusCode::OK, &json!(outcome))
         }
         _ => refuse("give either text (and to), or raw: the whole body of the webhook"),
@@ -157,11 +167,11 @@ pub(crate) async fn tenant(State(world): Shared) -> Json<Value> {
     }))
 }
 
-fn refuse(why: &str) -> Response {
+pub(super) fn refuse(why: &str) -> Response {
     call::json(StatusCode::BAD_REQUEST, &json!({"error": why}))
 }
 
-fn no_content() -> Response {
+pub(super) fn no_content() -> Response {
     let mut response = Response::default();
     *response.status_mut() = StatusCode::NO_CONTENT;
     response

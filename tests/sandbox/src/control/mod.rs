@@ -3,13 +3,14 @@
 mod api;
 mod events;
 mod page;
+mod platforms;
 
 use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, Request, State};
 use axum::response::Response;
-use axum::routing::{any, get, post, put};
+use axum::routing::{any, get, patch, post, put};
 
 use crate::connection::Connection;
 use crate::gate;
@@ -22,6 +23,7 @@ pub(crate) fn router(world: Arc<World>) -> Router {
         .route("/oauth/token", any(to_genesys))
         .route("/api/{*path}", any(to_genesys))
         .route("/2010-04-01/{*path}", any(to_twilio))
+        .route("/v1/{*path}", any(to_twilio))
         .route("/sandbox/customer/messages", post(api::customer_sends))
         .route("/sandbox/agent/messages", post(api::agent_sends))
         .route("/sandbox/log", get(api::log))
@@ -31,11 +33,45 @@ pub(crate) fn router(world: Arc<World>) -> Router {
         .route("/sandbox/connect", post(api::connect))
         .route("/sandbox/tenant", get(api::tenant))
         .route("/sandbox/events", get(events::stream))
+        .merge(configuration())
         .route("/", get(page::html))
         .route("/page/style.css", get(page::css))
         .route("/page/app.js", get(page::js))
         .route("/favicon.svg", get(page::icon))
         .with_state(world)
+}
+
+/// What is configured on the platforms, and who calls them.
+fn configuration() -> Router<Arc<World>> {
+    Router::new()
+        .route("/sandbox/account", patch(platforms::change_account))
+        .route("/sandbox/numbers", get(platforms::numbers))
+        .route(
+            "/sandbox/numbers/{number}",
+            put(platforms::put_number).delete(platforms::delete_number),
+        )
+        .route(
+            "/sandbox/services",
+            get(platforms::services).post(platforms::create_service),
+        )
+        .route(
+            "/sandbox/services/{sid}",
+            patch(platforms::change_service).delete(platforms::delete_service),
+        )
+        .route(
+            "/sandbox/integrations",
+            get(platforms::integrations).post(platforms::create_integration),
+        )
+        .route(
+            "/sandbox/integrations/{id}",
+            patch(platforms::change_integration).delete(platforms::delete_integration),
+        )
+        .route("/sandbox/clients", get(platforms::clients))
+        .route(
+            "/sandbox/clients/{id}",
+            put(platforms::put_client).delete(platforms::delete_client),
+        )
+        .route("/sandbox/requests", get(platforms::requests))
 }
 
 async fn to_genesys(

@@ -72,6 +72,8 @@ pub enum Endpoint {
     TwilioNumbers,
     /// `GET Accounts/{sid}.json`.
     TwilioAccount,
+    /// Messaging Services and their pools.
+    TwilioServices,
     /// The webhook with the customer's message.
     TwilioWebhook,
     /// Status callbacks. A count counts messages, not callbacks.
@@ -321,6 +323,7 @@ impl Endpoint {
                 | Self::TwilioFetch
                 | Self::TwilioNumbers
                 | Self::TwilioAccount
+                | Self::TwilioServices
         )
     }
 

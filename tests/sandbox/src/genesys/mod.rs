@@ -17,13 +17,14 @@ use std::sync::Arc;
 use http::{HeaderValue, Method};
 use serde_json::Value;
 
-pub(crate) use organisation::Organisation;
+pub(crate) use organisation::{Integration, Organisation};
 pub use outbound::WebhookOutcome;
 pub(crate) use outbound::{agent_sends, agent_sends_raw};
 pub(crate) use refusal::planted;
 
 use crate::call::{Call, Handled};
 use crate::faults::Endpoint;
+use crate::settings::Permission;
 use crate::world::World;
 
 /// Longest body of a request, in bytes (`request.bytes.max`).
@@ -105,6 +106,21 @@ impl Route {
         }
     }
 
+    /// The permission that the operation needs.
+    fn permission(&self) -> Option<Permission> {
+        match self {
+            Self::Message { .. }
+            | Self::Event { .. }
+            | Self::Receipt { .. }
+            | Self::GuideMessage => Some(Permission::Receive),
+            Self::Integrations { .. } | Self::Integration { .. } => {
+                Some(Permission::ViewIntegrations)
+            }
+            Self::ChangeIntegration { .. } => Some(Permission::EditIntegrations),
+            Self::Token | Self::Unknown => None,
+        }
+    }
+
     pub(crate) fn endpoint(&self) -> Endpoint {
         match self {
             Self::Token => Endpoint::GenesysToken,
@@ -141,8 +157,11 @@ pub(crate) fn handle(world: &Arc<World>, call: &Call) -> Handled {
     if route == Route::Token {
         return tokens::issue(world, call);
     }
-    let allowance = tokens::admit(world, call)?;
-    let mut handled = dispatch(world, call, &route);
+    let (allowance, permissions) = tokens::admit(world, call)?;
+    let mut handled = match route.permission() {
+        Some(needed) if !permissions.contains(&needed) => Err(refusal::missing_permission(needed)),
+        _ => dispatch(world, call, &route),
+    };
     let response = match &mut handled {
         Ok(response) => response,
         Err(refusal) => &mut refusal.response,

@@ -1,16 +1,22 @@
-//! What Genesys keeps of the organisation: tokens, integrations, conversations, and which messages it knows.
+//! What Genesys keeps of the organisation: OAuth clients and tokens, integrations, conversations, and which messages it
+//! knows.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use super::tokens::Token;
+use super::tokens::{Client, Token};
 use crate::ids;
 use crate::options::{self, Options};
+use crate::settings::{
+    ClientSettings, IntegrationSettings, MIN_WEBHOOK_SECRET, SettingsError, below,
+    is_genesys_webhook, set,
+};
 
 /// The organisation's state.
 pub(crate) struct Organisation {
+    pub(crate) clients: Vec<Client>,
     pub(crate) tokens: HashMap<String, Token>,
     pub(crate) integrations: Vec<Integration>,
     /// `channel.messageId` of every inbound message: a second one is a repeat.
@@ -30,11 +36,15 @@ pub(crate) struct Integration {
     pub(crate) webhook_url: String,
     pub(crate) webhook_secret: String,
     pub(crate) webhook_headers: BTreeMap<String, String>,
+    status: String,
+    create_status: String,
+    create_error: String,
 }
 
 impl Organisation {
     pub(crate) fn new(options: &Options) -> Self {
         Self {
+            clients: vec![Client::new(&options.client_id, &options.client_secret)],
             tokens: HashMap::new(),
             integrations: options
                 .integrations()
@@ -51,6 +61,72 @@ impl Organisation {
         self.integrations
             .iter()
             .find(|integration| integration.id == id)
+    }
+
+    pub(crate) fn client(&self, id: &str) -> Option<&Client> {
+        self.clients.iter().find(|client| client.id == id)
+    }
+
+    /// Makes an OAuth client, or changes one that is there.
+    pub(crate) fn put_client(
+        &mut self,
+        id: &str,
+        settings: ClientSettings,
+    ) -> Result<(), SettingsError> {
+        let mut clients = self.clients.iter_mut();
+        if let Some(client) = clients.find(|client| client.id == id) {
+            return client.change(settings);
+        }
+        let mut client = Client::new(id, "");
+        client.change(settings)?;
+        self.clients.push(client);
+        Ok(())
+    }
+
+    /// Removes a client; its tokens are refused from now on.
+    pub(crate) fn remove_client(&mut self, id: &str) -> Result<(), SettingsError> {
+        let before = self.clients.len();
+        self.clients.retain(|client| client.id != id);
+        if self.clients.len() == before {
+            return Err(SettingsError::unknown("OAuth client", id));
+        }
+        Ok(())
+    }
+
+    /// Makes an integration (without an id), or changes one.
+    pub(crate) fn put_integration(
+        &mut self,
+        options: &Options,
+        id: Option<&str>,
+        settings: IntegrationSettings,
+    ) -> Result<&Integration, SettingsError> {
+        let at = if let Some(id) = id {
+            let at = self.integrations.iter().position(|known| known.id == id);
+            let at = at.ok_or_else(|| SettingsError::unknown("integration", id))?;
+            self.integrations[at].change(settings)?;
+            at
+        } else {
+            let blank = options::Integration {
+                id: ids::uuid(),
+                name: String::new(),
+                webhook_secret: options.integration.webhook_secret.clone(),
+            };
+            let mut new = Integration::new(&blank, options);
+            new.webhook_url.clear();
+            new.change(settings)?;
+            self.integrations.push(new);
+            self.integrations.len() - 1
+        };
+        Ok(&self.integrations[at])
+    }
+
+    pub(crate) fn remove_integration(&mut self, id: &str) -> Result<(), SettingsError> {
+        let before = self.integrations.len();
+        self.integrations.retain(|known| known.id != id);
+        if self.integrations.len() == before {
+            return Err(SettingsError::unknown("integration", id));
+        }
+        Ok(())
     }
 
     /// Notes an inbound message. True if its id was seen before.
@@ -106,22 +182,68 @@ impl Integration {
             webhook_url: options.public("genesys/outbound"),
             webhook_secret: integration.webhook_secret.clone(),
             webhook_headers: BTreeMap::new(),
+            status: "active".into(),
+            create_status: "Completed".into(),
+            create_error: String::new(),
         }
+    }
+
+    /// Changes it; nothing is changed if anything is wrong.
+    fn change(&mut self, settings: IntegrationSettings) -> Result<(), SettingsError> {
+        let name = settings.name.unwrap_or_else(|| self.name.clone());
+        if name.is_empty() {
+            return Err(SettingsError::field("name", "an integration has a name"));
+        }
+        let url = settings
+            .public_url
+            .map(|url| below(&url, "genesys/outbound"))
+            .or(settings.webhook_url);
+        if url.as_deref().is_some_and(|url| !is_genesys_webhook(url)) {
+            return Err(SettingsError::field(
+                "webhookUrl",
+                "must be https on port 443, or empty",
+            ));
+        }
+        let secret = settings.webhook_secret;
+        if secret
+            .as_deref()
+            .is_some_and(|secret| secret.chars().count() < MIN_WEBHOOK_SECRET)
+        {
+            return Err(SettingsError::field(
+                "webhookSecret",
+                "must be longer than 15 characters",
+            ));
+        }
+        self.name = name;
+        set(&mut self.webhook_url, url);
+        set(&mut self.webhook_secret, secret);
+        set(&mut self.status, settings.status);
+        set(&mut self.create_status, settings.create_status);
+        set(&mut self.create_error, settings.create_error);
+        Ok(())
     }
 
     /// The read model. The secret is masked: whether the platform does that is unknown.
     pub(crate) fn resource(&self) -> Value {
-        json!({
+        let mut resource = json!({
             "id": self.id,
             "name": self.name,
             "outboundNotificationWebhookUrl": self.webhook_url,
             "outboundNotificationWebhookSignatureSecretToken": "****************",
             "webhookHeaders": self.webhook_headers,
-            "status": "active",
-            "createStatus": "Completed",
+            "status": self.status,
+            "createStatus": self.create_status,
             "dateCreated": "2026-01-01T00:00:00.000Z",
             "dateModified": "2026-01-01T00:00:00.000Z",
             "selfUri": format!("{}/{}", super::INTEGRATIONS, self.id),
-        })
+        });
+        if !self.create_error.is_empty() {
+            resource["createError"] =
+                json!({"message": self.create_error, "code": "bad.request", "status": 400});
+        }
+        if self.webhook_url.is_empty() {
+            resource["outboundNotificationWebhookUrl"] = Value::Null;
+        }
+        resource
     }
 }

@@ -41,14 +41,14 @@ pub struct WebhookOutcome {
     pub attempts: u32,
 }
 
-/// Posts the agent's message in the background. Returns its id.
-pub(crate) fn agent_sends(world: &Arc<World>, to: &str, text: &str) -> String {
-    let (id, body) = compose(world, to, text);
-    let job = Job::new(world, id.clone(), to, &body);
+/// Posts the agent's message to an integration's webhook in the background. Returns its id.
+pub(crate) fn agent_sends(world: &Arc<World>, integration: &str, to: &str, text: &str) -> String {
+    let (id, body) = compose(world, integration, to, text);
+    let job = Job::new(world, integration, id.clone(), to, &body);
     let mut state = world.state();
     state.genesys.note_sent(&id);
     state.view.desk(line(&id, to, text));
-    let turn = state.turns.take(&format!("genesys {to}"));
+    let turn = state.turns.take(&format!("genesys {integration} {to}"));
     drop(state);
     world.spawn(async move {
         job.run(Some(turn)).await;
@@ -57,7 +57,11 @@ pub(crate) fn agent_sends(world: &Arc<World>, to: &str, text: &str) -> String {
 }
 
 /// Posts any body and waits for what becomes of it. Its `id`, if it has one, is known to receipts.
-pub(crate) async fn agent_sends_raw(world: &Arc<World>, body: &Value) -> WebhookOutcome {
+pub(crate) async fn agent_sends_raw(
+    world: &Arc<World>,
+    integration: &str,
+    body: &Value,
+) -> WebhookOutcome {
     let id = body["id"].as_str().map_or_else(ids::hex32, str::to_owned);
     let to = body["channel"]["to"]["id"]
         .as_str()
@@ -70,7 +74,7 @@ pub(crate) async fn agent_sends_raw(world: &Arc<World>, body: &Value) -> Webhook
             state.view.desk(line(&id, to, text));
         }
     }
-    Job::new(world, id, to, body).run(None).await
+    Job::new(world, integration, id, to, body).run(None).await
 }
 
 fn line(id: &str, to: &str, text: &str) -> DeskLine {
@@ -88,23 +92,24 @@ fn line(id: &str, to: &str, text: &str) -> DeskLine {
 }
 
 /// The message as the platform posts it, or as the guide has it.
-fn compose(world: &World, to: &str, text: &str) -> (String, Value) {
+fn compose(world: &World, integration: &str, to: &str, text: &str) -> (String, Value) {
     let id = ids::hex32();
     if world.options.profile == Profile::Guide {
         return (id, json!({"recipientId": to, "text": text}));
     }
-    let integration = &world.options.integration;
     let mut state = world.state();
+    let known = state.genesys.integration(integration);
+    let name = known.map(|known| known.name.clone()).unwrap_or_default();
     let time = state.genesys.next_time();
-    let conversation = state.genesys.conversation(&integration.id, to);
+    let conversation = state.genesys.conversation(integration, to);
     let body = json!({
         "id": id,
         "channel": {
-            "id": integration.id,
+            "id": integration,
             "platform": "Open",
             "type": "Private",
             "to": {"id": to, "idType": "Opaque"},
-            "from": {"nickname": integration.name, "id": integration.id, "idType": "Opaque"},
+            "from": {"nickname": name, "id": integration, "idType": "Opaque"},
             "time": time.strftime("%Y-%m-%dT%H:%M:%S.%3fZ").to_string(),
             "messageId": id,
         },
@@ -119,15 +124,17 @@ fn compose(world: &World, to: &str, text: &str) -> (String, Value) {
 
 struct Job {
     world: Arc<World>,
+    integration: String,
     id: String,
     to: String,
     body: Bytes,
 }
 
 impl Job {
-    fn new(world: &Arc<World>, id: String, to: &str, body: &Value) -> Self {
+    fn new(world: &Arc<World>, integration: &str, id: String, to: &str, body: &Value) -> Self {
         Self {
             world: Arc::clone(world),
+            integration: integration.to_owned(),
             id,
             to: to.to_owned(),
             body: body.to_string().into(),
@@ -182,7 +189,9 @@ impl Job {
     }
 
     async fn attempt(&self, number: u32) -> Outcome {
-        let integration = self.integration();
+        let Some(integration) = self.integration() else {
+            return Outcome::Unreachable;
+        };
         let parcel = Parcel {
             connect: self.world.connect_for(&integration.webhook_url),
             headers: headers(&integration, &self.body),
@@ -195,15 +204,10 @@ impl Job {
         outcome
     }
 
-    /// As it is configured now: a changed webhook applies to the next try.
-    fn integration(&self) -> Integration {
-        let id = &self.world.options.integration.id;
-        self.world
-            .state()
-            .genesys
-            .integration(id)
-            .cloned()
-            .expect("an integration is never removed")
+    /// As it is configured now: a changed webhook applies to the next try, and one that is gone posts no more.
+    fn integration(&self) -> Option<Integration> {
+        let state = self.world.state();
+        state.genesys.integration(&self.integration).cloned()
     }
 
     fn record(&self, attempt: u32, url: String, outcome: &Outcome) {

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::call::{self, Refusal};
 use crate::ids;
+use crate::settings::Permission;
 
 /// A refusal with Genesys' code and sentence.
 pub(crate) fn refuse(status: StatusCode, code: &str, message: &str) -> Refusal {
@@ -45,6 +46,15 @@ pub(crate) fn too_many_requests(seconds: u64) -> Refusal {
         .headers_mut()
         .insert("retry-after", HeaderValue::from(seconds));
     refusal
+}
+
+/// The client's roles do not give it the permission.
+pub(crate) fn missing_permission(permission: Permission) -> Refusal {
+    let message = format!(
+        "Unable to perform the requested action. You must have at least one of the following permissions assigned: [{}]",
+        permission.as_str()
+    );
+    refuse(StatusCode::FORBIDDEN, "missing.any.permissions", &message)
 }
 
 /// `{"error", "description"}`, of the token endpoint.

@@ -1,5 +1,6 @@
-//! OAuth client credentials, bearer tokens and the requests that each may make in a minute.
+//! OAuth clients and their permissions, bearer tokens and the requests that each may make in a minute.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use http::StatusCode;
@@ -8,13 +9,48 @@ use serde_json::json;
 use super::refusal::{oauth, refuse, too_many_requests};
 use crate::call::{self, Call, Handled, Refusal, value};
 use crate::ids;
+use crate::settings::{ClientSettings, Permission, SettingsError, set};
 use crate::world::World;
 
 /// The rate limit's window: fixed, not sliding, begun by the first request in it.
 const WINDOW: Duration = Duration::from_mins(1);
 
+/// An OAuth client.
+pub(crate) struct Client {
+    pub(crate) id: String,
+    secret: String,
+    pub(crate) permissions: BTreeSet<Permission>,
+}
+
+impl Client {
+    /// A client with every permission.
+    pub(crate) fn new(id: &str, secret: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            secret: secret.to_owned(),
+            permissions: Permission::ALL.into(),
+        }
+    }
+
+    pub(crate) fn change(&mut self, settings: ClientSettings) -> Result<(), SettingsError> {
+        let secret = settings
+            .client_secret
+            .unwrap_or_else(|| self.secret.clone());
+        if secret.is_empty() {
+            return Err(SettingsError::field(
+                "clientSecret",
+                "a client has a secret",
+            ));
+        }
+        self.secret = secret;
+        set(&mut self.permissions, settings.permissions);
+        Ok(())
+    }
+}
+
 /// An issued token.
 pub(crate) struct Token {
+    client: String,
     dies: Instant,
     window_began: Instant,
     requests: u32,
@@ -40,8 +76,9 @@ impl Allowance {
 }
 
 impl Token {
-    fn new(life: Duration, now: Instant) -> Self {
+    fn new(client: &str, life: Duration, now: Instant) -> Self {
         Self {
+            client: client.to_owned(),
             dies: now + life,
             window_began: now,
             requests: 0,
@@ -78,7 +115,12 @@ pub(crate) fn issue(world: &World, call: &Call) -> Handled {
             "client credentials are missing",
         ));
     };
-    if client_id != options.client_id || secret != options.client_secret {
+    let known = {
+        let state = world.state();
+        let client = state.genesys.client(&client_id);
+        client.is_some_and(|client| client.secret == secret)
+    };
+    if !known {
         return Err(oauth(
             StatusCode::UNAUTHORIZED,
             "invalid_client",
@@ -109,15 +151,19 @@ pub(crate) fn issue(world: &World, call: &Call) -> Handled {
         .state()
         .genesys
         .tokens
-        .insert(token.clone(), Token::new(life, Instant::now()));
+        .insert(token.clone(), Token::new(&client_id, life, Instant::now()));
     Ok(call::json(
         StatusCode::OK,
         &json!({"access_token": token, "token_type": "bearer", "expires_in": options.token_life.as_secs()}),
     ))
 }
 
-/// Checks the bearer token and spends one of its requests.
-pub(crate) fn admit(world: &World, call: &Call) -> Result<Allowance, Refusal> {
+/// Checks the bearer token and spends one of its requests. Returns its client's permissions as well: those of this
+/// moment, whenever the token was issued.
+pub(crate) fn admit(
+    world: &World,
+    call: &Call,
+) -> Result<(Allowance, BTreeSet<Permission>), Refusal> {
     let unauthorized = |code, message| refuse(StatusCode::UNAUTHORIZED, code, message);
     let Some(bearer) = call.authorization("Bearer") else {
         return Err(unauthorized(
@@ -126,8 +172,8 @@ pub(crate) fn admit(world: &World, call: &Call) -> Result<Allowance, Refusal> {
         ));
     };
     let now = Instant::now();
-    let mut state = world.state();
-    let Some(token) = state.genesys.tokens.get_mut(bearer) else {
+    let organisation = &mut world.state().genesys;
+    let Some(token) = organisation.tokens.get_mut(bearer) else {
         return Err(unauthorized(
             "bad.credentials",
             "Invalid login credentials.",
@@ -144,7 +190,14 @@ pub(crate) fn admit(world: &World, call: &Call) -> Result<Allowance, Refusal> {
         }
         return Err(refusal);
     }
-    Ok(allowance)
+    let client = token.client.clone();
+    let Some(client) = organisation.client(&client) else {
+        return Err(unauthorized(
+            "bad.credentials",
+            "Invalid login credentials.",
+        ));
+    };
+    Ok((allowance, client.permissions.clone()))
 }
 
 #[cfg(test)]
@@ -154,7 +207,7 @@ mod tests {
     #[test]
     fn the_window_is_fixed_and_begins_anew_after_a_minute() {
         let start = Instant::now();
-        let mut token = Token::new(Duration::from_hours(1), start);
+        let mut token = Token::new("client", Duration::from_hours(1), start);
         let at = |seconds| start + Duration::from_secs(seconds);
         assert_eq!(
             token.spend(2, at(0)),

@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use super::refusal::refuse;
 use crate::call::{Call, Refusal};
-use crate::options::Options;
+use crate::world::World;
 
 /// Who calls.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,11 +14,12 @@ pub(crate) enum By {
     ApiKey,
 }
 
-pub(crate) fn authenticate(options: &Options, call: &Call) -> Result<By, Refusal> {
+pub(crate) fn authenticate(world: &World, call: &Call) -> Result<By, Refusal> {
     let Some((user, password)) = call.basic() else {
         return Err(unauthorized("no credentials"));
     };
-    if user == options.account_sid && password == options.auth_token {
+    let options = &world.options;
+    if user == options.account_sid && password == world.state().twilio.auth_token {
         return Ok(By::AuthToken);
     }
     match &options.api_key {

@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use tokio::sync::oneshot;
 
 use super::inbound::bubble;
-use super::message::Status;
+use super::message::{Message, Status};
 use super::webhook::{self, Try};
 use crate::faults::{Effect, Endpoint, FinalStatus, Plan};
 use crate::log::{CallbackAttempt, Platform};
@@ -27,6 +27,7 @@ const UNTIL_FINAL: Duration = Duration::from_millis(900);
 pub(crate) struct Journey {
     world: Arc<World>,
     sid: String,
+    from: String,
     to: String,
     callback: Option<String>,
     plan: Plan,
@@ -47,8 +48,7 @@ impl Journey {
     /// A journey, and what tells that its first callback was answered.
     pub(crate) fn new(
         world: &Arc<World>,
-        sid: String,
-        to: String,
+        message: &Message,
         callback: Option<String>,
         plan: Plan,
     ) -> (Self, oneshot::Receiver<()>) {
@@ -57,8 +57,9 @@ impl Journey {
         (
             Self {
                 world,
-                sid,
-                to,
+                sid: message.sid.clone(),
+                from: message.from.clone(),
+                to: message.to.clone(),
                 callback,
                 plan,
                 first_callback: Some(first_callback),
@@ -177,7 +178,7 @@ impl Journey {
             ("SmsSid", &self.sid),
             ("SmsStatus", status.as_str()),
             ("To", &self.to),
-            ("From", &options.number),
+            ("From", &self.from),
             ("MessageSid", &self.sid),
             ("AccountSid", &options.account_sid),
         ]

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
+use super::account::Destination;
 use super::message::Message;
 use super::opt_out::Keyword;
 use super::webhook::{self, Try};
@@ -19,10 +20,11 @@ use crate::world::World;
 /// The gap between a webhook and its duplicate, when a fault sends both.
 const DUPLICATE_AFTER: Duration = Duration::from_millis(500);
 
-/// Stores the message and calls the webhook in the background. Fields given in `extra` replace those of the webhook.
-/// Returns the `MessageSid`.
+/// Stores the message and calls the webhook of `number` in the background. Fields given in `extra` replace those of the
+/// webhook. Returns the `MessageSid`.
 pub(crate) fn customer_sends(
     world: &Arc<World>,
+    number: &str,
     from: &str,
     text: &str,
     extra: &[(&str, &str)],
@@ -31,21 +33,30 @@ pub(crate) fn customer_sends(
         .iter()
         .find(|(name, _)| *name == "NumMedia")
         .and_then(|(_, count)| count.parse().ok());
-    let message = Message::received(&world.options, from, text, media.unwrap_or(0));
+    let message = Message::received(&world.options, number, from, text, media.unwrap_or(0));
     let sid = message.sid.clone();
-    let fields = fields(&message, extra);
     let mut state = world.state();
+    let (destination, service) = state.twilio.destination(number);
+    let fields = fields(&message, service, extra);
     state.view.phone(bubble(&message));
+    if destination == Destination::Dropped {
+        state.view.change_phone(&sid, |bubble| {
+            bubble.state = BubbleState::Lost;
+            bubble.note = Some("Its Messaging Service drops what comes in".to_owned());
+        });
+        return sid;
+    }
     state.twilio.add(message);
-    let turn = state.turns.take(&format!("twilio {from}"));
+    let turn = state.turns.take(&format!("twilio {number} {from}"));
     drop(state);
     if let Some(keyword) = Keyword::of(text) {
-        obey(world, keyword, from);
+        obey(world, keyword, number, from);
     }
     let plan = world.plan(Endpoint::TwilioWebhook, Some(from));
     let job = Job {
         world: Arc::clone(world),
         sid: sid.clone(),
+        number: number.to_owned(),
         from: from.to_owned(),
         fields,
     };
@@ -66,6 +77,7 @@ pub(crate) fn customer_sends(
 struct Job {
     world: Arc<World>,
     sid: String,
+    number: String,
     from: String,
     fields: Vec<(String, String)>,
 }
@@ -82,22 +94,22 @@ impl Job {
 
     /// The webhook, then the fallback if that failed.
     async fn call(&self) -> Answer {
-        let number = self.world.state().twilio.number.clone();
-        if number.sms_url.is_empty() {
+        let (destination, _) = self.world.state().twilio.destination(&self.number);
+        let Destination::Webhook { url, fallback } = destination else {
             return Answer::Unreachable;
-        }
-        let answer = self.post(&number.sms_url, &self.fields).await;
+        };
+        let answer = self.post(&url, &self.fields).await;
         let failed = matches!(
             answer,
             Answer::Refused | Answer::Unreachable | Answer::TimedOut
         );
-        if !failed || number.sms_fallback_url.is_empty() {
+        if !failed || fallback.is_empty() {
             return answer;
         }
         let mut fields = self.fields.clone();
         fields.push(("ErrorCode".into(), "11200".into()));
-        fields.push(("ErrorUrl".into(), number.sms_url));
-        self.post(&number.sms_fallback_url, &fields).await
+        fields.push(("ErrorUrl".into(), url));
+        self.post(&fallback, &fields).await
     }
 
     async fn post(&self, url: &str, fields: &[(String, String)]) -> Answer {
@@ -140,7 +152,7 @@ impl Job {
         let (bubble_state, note) = match answer {
             Answer::Accepted | Answer::Warning(_) => (BubbleState::Taken, None),
             Answer::TextedToCustomer(text) => {
-                let message = Message::reply(&self.world.options, &self.from, &text);
+                let message = Message::reply(&self.world.options, &self.number, &self.from, &text);
                 let note = "The bridge answered in text/plain: Twilio texts that to the customer"
                     .to_owned();
                 state.view.phone(Bubble {
@@ -162,21 +174,22 @@ impl Job {
 }
 
 /// Twilio acts on the keyword before anybody else sees it.
-fn obey(world: &World, keyword: Keyword, from: &str) {
+fn obey(world: &World, keyword: Keyword, number: &str, from: &str) {
+    let pair = (number.to_owned(), from.to_owned());
     let mut state = world.state();
     match keyword {
         Keyword::Stop => {
-            state.twilio.opted_out.insert(from.to_owned());
+            state.twilio.opted_out.insert(pair);
         }
         Keyword::Start => {
             // Twilio confirms only what changed.
-            if !state.twilio.opted_out.remove(from) {
+            if !state.twilio.opted_out.remove(&pair) {
                 return;
             }
         }
         Keyword::Help => {}
     }
-    let message = Message::reply(&world.options, from, keyword.answer());
+    let message = Message::reply(&world.options, number, from, keyword.answer());
     state.view.phone(Bubble {
         note: Some("Answered by Twilio itself".into()),
         ..bubble(&message)
@@ -202,7 +215,11 @@ pub(crate) fn bubble(message: &Message) -> Bubble {
     }
 }
 
-fn fields(message: &Message, extra: &[(&str, &str)]) -> Vec<(String, String)> {
+fn fields(
+    message: &Message,
+    service: Option<String>,
+    extra: &[(&str, &str)],
+) -> Vec<(String, String)> {
     let media = message.media.to_string();
     let mut fields: Vec<(String, String)> = [
         ("ToCountry", "US"),
@@ -227,6 +244,9 @@ fn fields(message: &Message, extra: &[(&str, &str)]) -> Vec<(String, String)> {
     ]
     .map(|(name, value)| (name.to_owned(), value.to_owned()))
     .into();
+    if let Some(sid) = service {
+        fields.push(("MessagingServiceSid".into(), sid));
+    }
     for (name, value) in extra {
         fields.retain(|(known, _)| known != name);
         fields.push(((*name).to_owned(), (*value).to_owned()));

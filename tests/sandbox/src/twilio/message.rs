@@ -56,12 +56,18 @@ impl Status {
 
 impl Message {
     /// A message that is queued for the carrier.
-    pub(crate) fn queued(options: &Options, to: &str, body: &str, media: usize) -> Self {
+    pub(crate) fn queued(
+        options: &Options,
+        number: &str,
+        to: &str,
+        body: &str,
+        media: usize,
+    ) -> Self {
         let now = Timestamp::now();
         Self {
             sid: ids::sid(if media > 0 { "MM" } else { "SM" }),
             account: options.account_sid.clone(),
-            from: options.number.clone(),
+            from: number.to_owned(),
             to: to.to_owned(),
             body: body.to_owned(),
             direction: Direction::OutboundApi,
@@ -75,10 +81,15 @@ impl Message {
     }
 
     /// A message from a customer.
-    pub(crate) fn received(options: &Options, from: &str, body: &str, media: usize) -> Self {
-        let message = Self::queued(options, &options.number, body, media);
+    pub(crate) fn received(
+        options: &Options,
+        number: &str,
+        from: &str,
+        body: &str,
+        media: usize,
+    ) -> Self {
+        let message = Self::queued(options, from, number, body, media);
         Self {
-            from: from.to_owned(),
             direction: Direction::Inbound,
             status: Status::Received,
             sent: Some(message.created),
@@ -87,8 +98,8 @@ impl Message {
     }
 
     /// What Twilio itself answers a keyword with.
-    pub(crate) fn reply(options: &Options, to: &str, body: &str) -> Self {
-        let message = Self::queued(options, to, body, 0);
+    pub(crate) fn reply(options: &Options, number: &str, to: &str, body: &str) -> Self {
+        let message = Self::queued(options, number, to, body, 0);
         Self {
             direction: Direction::OutboundReply,
             status: Status::Delivered,
@@ -156,7 +167,9 @@ mod tests {
 
     #[test]
     fn counts_are_strings_and_an_unsent_message_has_no_date() {
-        let resource = Message::queued(&Options::default(), "+15557654321", "hi", 0).resource();
+        let resource =
+            Message::queued(&Options::default(), "+15551230000", "+15557654321", "hi", 0)
+                .resource();
         assert_eq!(resource["num_segments"], "1");
         assert_eq!(resource["num_media"], "0");
         assert_eq!(resource["date_sent"], Value::Null);

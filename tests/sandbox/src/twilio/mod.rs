@@ -11,6 +11,7 @@ mod opt_out;
 mod overrides;
 mod refusal;
 mod send;
+mod services;
 mod signature;
 mod webhook;
 
@@ -20,7 +21,9 @@ use http::{Method, StatusCode};
 
 pub(crate) use account::Account;
 pub(crate) use inbound::customer_sends;
+pub(crate) use numbers::PhoneNumber;
 pub(crate) use refusal::planted;
+pub(crate) use services::Service;
 
 use crate::call::{Call, Handled, json, pairs, value};
 use crate::faults::Endpoint;
@@ -32,18 +35,94 @@ const ACCOUNTS: &str = "/2010-04-01/Accounts/";
 /// What a request asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
-    Account { account: String },
-    Send { account: String },
-    List { account: String },
-    Fetch { account: String, sid: String },
-    Numbers { account: String },
-    Number { account: String, sid: String },
-    ChangeNumber { account: String, sid: String },
+    Account {
+        account: String,
+    },
+    Send {
+        account: String,
+    },
+    List {
+        account: String,
+    },
+    Fetch {
+        account: String,
+        sid: String,
+    },
+    Numbers {
+        account: String,
+    },
+    Number {
+        account: String,
+        sid: String,
+    },
+    ChangeNumber {
+        account: String,
+        sid: String,
+    },
+    /// Of the account whose credentials are given: its path names none.
+    Services(Services),
     Unknown,
+}
+
+/// What a request about Messaging Services asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Services {
+    List,
+    Create,
+    Read { sid: String },
+    Change { sid: String },
+    Delete { sid: String },
+    Pool { sid: String },
+    AddSender { sid: String },
+    Sender { sid: String, number: String },
+    RemoveSender { sid: String, number: String },
+}
+
+impl Services {
+    /// The rest of the path, after `/v1/Services`.
+    fn of(method: &Method, rest: &str) -> Option<Self> {
+        let parts: Vec<&str> = rest.split('/').collect();
+        let text = |part: &str| part.to_owned();
+        Some(match (method.as_str(), &parts[..]) {
+            ("GET", [""]) => Self::List,
+            ("POST", [""]) => Self::Create,
+            ("GET", ["", sid]) => Self::Read { sid: text(sid) },
+            ("POST", ["", sid]) => Self::Change { sid: text(sid) },
+            ("DELETE", ["", sid]) => Self::Delete { sid: text(sid) },
+            ("GET", ["", sid, "PhoneNumbers"]) => Self::Pool { sid: text(sid) },
+            ("POST", ["", sid, "PhoneNumbers"]) => Self::AddSender { sid: text(sid) },
+            ("GET", ["", sid, "PhoneNumbers", number]) => Self::Sender {
+                sid: text(sid),
+                number: text(number),
+            },
+            ("DELETE", ["", sid, "PhoneNumbers", number]) => Self::RemoveSender {
+                sid: text(sid),
+                number: text(number),
+            },
+            _ => return None,
+        })
+    }
+
+    fn handle(&self, world: &World, call: &Call) -> Handled {
+        match self {
+            Self::List => Ok(services::list(world, call)),
+            Self::Create => services::create(world, call),
+            Self::Read { sid } => services::read(world, sid, call),
+            Self::Change { sid } => services::change(world, sid, call),
+            Self::Delete { sid } => services::delete(world, sid, call),
+            Self::Pool { sid } => services::pool(world, sid, call),
+            Self::AddSender { sid } => services::add_sender(world, sid, call),
+            Self::Sender { sid, number } => services::sender(world, sid, number, call),
+            Self::RemoveSender { sid, number } => services::remove_sender(world, sid, number, call),
+        }
+    }
 }
 
 impl Route {
     pub(crate) fn of(method: &Method, path: &str) -> Self {
+        if let Some(rest) = path.strip_prefix(services::SERVICES) {
+            return Services::of(method, rest).map_or(Self::Unknown, Self::Services);
+        }
         let Some(rest) = path
             .strip_prefix(ACCOUNTS)
             .and_then(|rest| rest.strip_suffix(".json"))
@@ -82,6 +161,7 @@ impl Route {
             Self::Numbers { .. } | Self::Number { .. } | Self::ChangeNumber { .. } => {
                 Endpoint::TwilioNumbers
             }
+            Self::Services(_) => Endpoint::TwilioServices,
             Self::Unknown => Endpoint::TwilioApi,
         }
     }
@@ -95,7 +175,7 @@ impl Route {
             | Self::Numbers { account }
             | Self::Number { account, .. }
             | Self::ChangeNumber { account, .. } => Some(account),
-            Self::Unknown => None,
+            Self::Services(_) | Self::Unknown => None,
         }
     }
 }
@@ -110,16 +190,17 @@ pub(crate) fn customer_of(call: &Call) -> Option<String> {
 /// Handles one request.
 pub(crate) async fn handle(world: &Arc<World>, call: Call) -> Handled {
     let route = Route::of(&call.method, &call.path);
-    let by = auth::authenticate(&world.options, &call)?;
-    let account = route
-        .account()
-        .ok_or_else(|| refusal::not_found(&call.path))?;
-    if account != world.options.account_sid {
+    let by = auth::authenticate(world, &call)?;
+    if let Route::Services(services) = &route {
+        return services.handle(world, &call);
+    }
+    if route.account() != Some(&world.options.account_sid) {
         return Err(refusal::not_found(&call.path));
     }
     match &route {
         Route::Account { .. } => {
-            auth::may_read_account(by).map(|()| account::resource(&world.options))
+            auth::may_read_account(by)?;
+            Ok(account::resource(&world.options, &world.state().twilio))
         }
         Route::Send { .. } => send::create(world, &call).await,
         Route::List { .. } => list::list(world, &call),
@@ -134,7 +215,7 @@ pub(crate) async fn handle(world: &Arc<World>, call: Call) -> Handled {
         Route::Numbers { .. } => Ok(numbers::list(world, &call)),
         Route::Number { sid, .. } => numbers::read(world, sid, &call),
         Route::ChangeNumber { sid, .. } => numbers::change(world, sid, &call),
-        Route::Unknown => Err(refusal::not_found(&call.path)),
+        Route::Services(_) | Route::Unknown => Err(refusal::not_found(&call.path)),
     }
 }
 
@@ -178,6 +259,14 @@ mod tests {
                 "/2010-04-01/Accounts/AC1/IncomingPhoneNumbers/PN1.json",
                 Endpoint::TwilioNumbers,
             ),
+            ("GET", "/v1/Services", Endpoint::TwilioServices),
+            (
+                "GET",
+                "/v1/Services/MG1/PhoneNumbers/PN1",
+                Endpoint::TwilioServices,
+            ),
+            ("GET", "/v1/ServicesX", Endpoint::TwilioApi),
+            ("PUT", "/v1/Services/MG1", Endpoint::TwilioApi),
             (
                 "DELETE",
                 "/2010-04-01/Accounts/AC1/Messages/SM1.json",

@@ -15,7 +15,7 @@ use super::refusal::{bad, refuse};
 use crate::call::{Call, Handled, Refusal, json, value};
 use crate::faults::{Effect, Endpoint};
 use crate::log::TwilioSend;
-use crate::options::{Options, is_e164};
+use crate::options::is_e164;
 use crate::world::World;
 
 /// Longest body, in UTF-16 units.
@@ -27,6 +27,7 @@ const VALIDITY: std::ops::RangeInclusive<u32> = 1..=36_000;
 /// What a valid request asks for.
 #[derive(Debug, PartialEq, Eq)]
 struct NewMessage {
+    from: String,
     to: String,
     body: String,
     media: usize,
@@ -36,7 +37,13 @@ struct NewMessage {
 
 pub(crate) async fn create(world: &Arc<World>, call: &Call) -> Handled {
     let fields = call.form().unwrap_or_default();
-    let new = check(&world.options, &fields)?;
+    let new = {
+        let state = world.state();
+        if !state.twilio.is_active() {
+            return Err(suspended());
+        }
+        check(|number| state.twilio.number(number).is_some(), &fields)?
+    };
     let message = take(world, call, &new)?;
     let mut plan = world.plan(Endpoint::TwilioCallback, Some(&new.to));
     plan.final_status = plan
@@ -45,8 +52,7 @@ pub(crate) async fn create(world: &Arc<World>, call: &Call) -> Handled {
         .or_else(|| carrier::destined(&new.to));
     let before_answer = plan.says(&Effect::BeforeAnswer) && new.status_callback.is_some();
     let resource = message.resource();
-    let (journey, first_callback) =
-        Journey::new(world, message.sid, new.to, new.status_callback, plan);
+    let (journey, first_callback) = Journey::new(world, &message, new.status_callback, plan);
     world.spawn(journey.run());
     if before_answer {
         // An error means that the journey ended: there is nothing left to wait for.
@@ -58,10 +64,11 @@ pub(crate) async fn create(world: &Arc<World>, call: &Call) -> Handled {
 /// From here on the message exists, whether or not the caller learns of it.
 fn take(world: &World, call: &Call, new: &NewMessage) -> Result<Message, Refusal> {
     let mut state = world.state();
-    if state.twilio.opted_out.contains(&new.to) {
+    let pair = (new.from.clone(), new.to.clone());
+    if state.twilio.opted_out.contains(&pair) {
         return Err(opted_out());
     }
-    let message = Message::queued(&world.options, &new.to, &new.body, new.media);
+    let message = Message::queued(&world.options, &new.from, &new.to, &new.body, new.media);
     state.log.twilio_sends.push(TwilioSend {
         sid: message.sid.clone(),
         to: new.to.clone(),
@@ -76,11 +83,12 @@ fn take(world: &World, call: &Call, new: &NewMessage) -> Result<Message, Refusal
     Ok(message)
 }
 
-fn check(options: &Options, fields: &[(String, String)]) -> Result<NewMessage, Refusal> {
+/// `owned` says whether a number belongs to the account.
+fn check(owned: impl Fn(&str) -> bool, fields: &[(String, String)]) -> Result<NewMessage, Refusal> {
     let given = |name| value(fields, name).filter(|value| !value.is_empty());
     let to = given("To").ok_or_else(|| bad(21604, "A 'To' phone number is required."))?;
-    check_from(options, given("From"), given("MessagingServiceSid"))?;
-    check_to(options, to)?;
+    let from = check_from(owned, given("From"), given("MessagingServiceSid"))?;
+    check_to(from, to)?;
     let body = value(fields, "Body").unwrap_or_default();
     let media = fields.iter().filter(|(name, _)| name == "MediaUrl").count();
     if given("ContentSid").is_some() {
@@ -106,6 +114,7 @@ fn check(options: &Options, fields: &[(String, String)]) -> Result<NewMessage, R
         check_callback(url)?;
     }
     Ok(NewMessage {
+        from: from.to_owned(),
         to: to.to_owned(),
         body: body.to_owned(),
         media,
@@ -114,7 +123,11 @@ fn check(options: &Options, fields: &[(String, String)]) -> Result<NewMessage, R
     })
 }
 
-fn check_from(options: &Options, from: Option<&str>, service: Option<&str>) -> Result<(), Refusal> {
+fn check_from<'a>(
+    owned: impl Fn(&str) -> bool,
+    from: Option<&'a str>,
+    service: Option<&str>,
+) -> Result<&'a str, Refusal> {
     if service.is_some() {
         return Err(bad(21705, "The Messaging Service Sid is invalid."));
     }
@@ -126,7 +139,7 @@ fn check_from(options: &Options, from: Option<&str>, service: Option<&str>) -> R
             "This 'From' number has exceeded the maximum number of queued messages",
         )),
         Some("+15005550001") => Err(bad(21212, "The 'From' number is not a valid phone number")),
-        Some(from) if from == options.number => Ok(()),
+        Some(from) if owned(from) => Ok(from),
         Some(from) if is_e164(from) => Err(bad(
             21606,
             "The 'From' phone number provided is not a valid message-capable Twilio phone number for this destination",
@@ -135,8 +148,8 @@ fn check_from(options: &Options, from: Option<&str>, service: Option<&str>) -> R
     }
 }
 
-fn check_to(options: &Options, to: &str) -> Result<(), Refusal> {
-    if to == options.number {
+fn check_to(from: &str, to: &str) -> Result<(), Refusal> {
+    if to == from {
         return Err(bad(21211, "'To' and 'From' number cannot be the same"));
     }
     if !is_e164(to) {
@@ -183,6 +196,10 @@ fn destined_refusal(to: &str) -> Result<(), Refusal> {
     }
 }
 
+fn suspended() -> Refusal {
+    refuse(StatusCode::FORBIDDEN, 30002, "Account suspended")
+}
+
 fn opted_out() -> Refusal {
     bad(21610, "Attempt to send to unsubscribed recipient")
 }
@@ -226,7 +243,7 @@ mod tests {
             .iter()
             .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
             .collect();
-        check(&Options::default(), &fields).map_err(|refusal| refusal.why)
+        check(|number| number == FROM.1, &fields).map_err(|refusal| refusal.why)
     }
 
     #[rstest]

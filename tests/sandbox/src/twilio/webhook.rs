@@ -31,7 +31,7 @@ pub(crate) async fn post(
     let requested = signature::requested(url);
     let mut parcel = Parcel {
         connect: world.connect_for(&requested),
-        headers: headers(&world.options.auth_token, url, fields),
+        headers: headers(&world.state().twilio.auth_token, url, fields),
         body: encode(fields),
         time_limit: overrides.read,
         url: requested,
