@@ -56,6 +56,9 @@ pub fn api_base(region: Option<&str>, edge: Option<&str>) -> Url {
 
 /// Where the Messaging Services of an API host are: `messaging.` instead of `api.` before the same edge and region. A
 /// host that is not Twilio's (a replacement, for tests) serves both.
+///
+/// # Panics
+/// Never: a host name with another first label is one.
 pub fn messaging_base(api: &Url) -> Url {
     let mut base = api.clone();
     let place = api

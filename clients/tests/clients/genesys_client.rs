@@ -224,6 +224,44 @@ async fn a_list_without_end_is_given_up() {
 }
 
 #[tokio::test]
+async fn one_integration_is_read_by_its_id_and_may_be_gone() {
+    let platform = platform(|request| {
+        if request.target.ends_with("/gone") {
+            return reply(404, r#"{"code":"not.found"}"#);
+        }
+        let integration = json!({"id": "id-1", "name": "acme", "createStatus": "Error",
+            "createError": {"message": "no answer from +15551230000", "code": "bad.request"}});
+        reply(200, integration.to_string())
+    })
+    .await;
+    let genesys = client(&platform, WireProfile::Current);
+    let found = genesys.open_integration(&IntegrationId::new("id-1")).await;
+    let found = found.unwrap().unwrap();
+    assert_eq!(found.name, "acme");
+    let why = found.create_error.as_deref();
+    assert_eq!(why, Some("no answer from +1•••••••00"));
+    let path = "/api/v2/conversations/messaging/integrations/open/id-1";
+    assert_eq!(platform.count(path), 1);
+    let gone = genesys.open_integration(&IntegrationId::new("gone")).await;
+    assert_eq!(gone, Ok(None));
+}
+
+#[tokio::test]
+async fn a_missing_right_to_read_integrations_is_told_apart_and_named() {
+    let platform = platform(|_| reply(403, r#"{"code":"missing.permissions"}"#)).await;
+    let genesys = client(&platform, WireProfile::Current);
+    let by_list = genesys.open_integrations().await.unwrap_err();
+    let by_id = genesys.open_integration(&IntegrationId::new("id-1")).await;
+    for error in [by_list, by_id.unwrap_err()] {
+        assert_eq!(error.kind, ErrorKind::Blocked(BlockedCause::Permission));
+        assert!(
+            error.message.contains("messaging:integration:view"),
+            "{error}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn the_budget_is_the_one_last_stated() {
     let platform = platform(|_| {
         let headers = [

@@ -11,4 +11,5 @@ mod support;
 mod tls;
 mod twilio_client;
 mod twilio_codes;
+mod twilio_services;
 mod wire;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::support::{Platform, http, raw, reply, reply_with};
 use messaging_bridge_clients::twilio::{
     AccountSid, AccountStatus, FormFields, MessageFilter, NewMessage, TwilioClient,
-    TwilioCredentials, api_base,
+    TwilioCredentials, api_base, messaging_base,
 };
 use messaging_bridge_clients::{BlockedCause, ErrorKind};
 use rstest::rstest;
@@ -392,4 +392,17 @@ fn the_host_names_edge_and_region(
     #[case] expected: &str,
 ) {
     assert_eq!(api_base(region, edge).as_str(), expected);
+}
+
+#[rstest]
+#[case("https://api.twilio.com/", "https://messaging.twilio.com/")]
+#[case(
+    "https://api.dublin.ie1.twilio.com/",
+    "https://messaging.dublin.ie1.twilio.com/"
+)]
+#[case::a_replacement("http://127.0.0.1:4010/", "http://127.0.0.1:4010/")]
+#[case::another_domain("https://api.example.com/x", "https://api.example.com/x")]
+#[case::a_lookalike("https://api.eviltwilio.com/", "https://api.eviltwilio.com/")]
+fn messaging_services_are_on_a_host_of_their_own(#[case] api: Url, #[case] expected: &str) {
+    assert_eq!(messaging_base(&api).as_str(), expected);
 }

@@ -125,6 +125,17 @@ async fn twilios_sdk_sends_fetches_lists_and_reads_the_number() {
 }
 
 #[tokio::test]
+async fn twilios_sdk_makes_reads_and_changes_messaging_services() {
+    let rig = Rig::new().await;
+    script(
+        "twilio_services.py",
+        &[rig.sandbox.url().as_str().trim_end_matches('/')],
+        &tenant(&rig).await,
+    )
+    .await;
+}
+
+#[tokio::test]
 async fn genesys_sdk_lists_integrations_and_posts_a_message_an_event_and_receipts() {
     let other = |number| Integration {
         id: format!("00000000-0000-0000-0000-00000000000{number}"),
