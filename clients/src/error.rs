@@ -182,6 +182,13 @@ impl ApiError {
         self
     }
 
+    /// The same error without the id of its request: what is written down again and again must not differ each time.
+    #[must_use]
+    pub fn without_correlation_id(mut self) -> Self {
+        self.correlation_id = None;
+        self
+    }
+
     pub(crate) fn with_status(mut self, status: Option<u16>) -> Self {
         self.status = status;
         self
@@ -246,6 +253,8 @@ mod tests {
             "Twilio send message: HTTP 400, code 21211: The 'To' number +1•••••••00 is not a valid phone number. \
              (request RQ1)"
         );
+        let lasting = error.without_correlation_id().to_string();
+        assert!(lasting.ends_with("phone number."), "{lasting}");
     }
 
     #[test]
