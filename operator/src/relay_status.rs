@@ -1,1 +1,5 @@
 //! (being written)
+
+/// What the relay says of itself.
+#[derive(Debug, Clone, Default)]
+pub struct RelaySeen;
