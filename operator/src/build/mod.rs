@@ -55,7 +55,43 @@ pub struct Objects<Stage> {
     stage: PhantomData<Stage>,
 }
 
+/// What [`Objects`] consists of, to be taken apart.
+pub(crate) struct Parts {
+    pub(crate) bridge: BridgeRef,
+    pub(crate) service_account: ServiceAccount,
+    pub(crate) config_map: ConfigMap,
+    pub(crate) public_service: Service,
+    pub(crate) admin_service: Service,
+    pub(crate) network_policy: Option<NetworkPolicy>,
+    pub(crate) stateful_set: StatefulSet,
+}
+
 impl Objects<Built> {
+    /// Takes it apart.
+    pub(crate) fn into_parts(self) -> Parts {
+        let Self {
+            bridge,
+            service_account,
+            config_map,
+            public_service,
+            admin_service,
+            network_policy,
+            stateful_set,
+            stage: PhantomData,
+        } = self;
+        Parts {
+            bridge,
+            service_account,
+            config_map,
+            public_service,
+            admin_service,
+            network_policy,
+            stateful_set,
+        }
+    }
+}
+
+impl Objects<Applied> {
     /// As applied; only `apply` calls it, with what the API server answered.
     pub(crate) fn applied(
         bridge: BridgeRef,
@@ -64,8 +100,8 @@ impl Objects<Built> {
         [public_service, admin_service]: [Service; 2],
         network_policy: Option<NetworkPolicy>,
         stateful_set: StatefulSet,
-    ) -> Objects<Applied> {
-        Objects {
+    ) -> Self {
+        Self {
             bridge,
             service_account,
             config_map,

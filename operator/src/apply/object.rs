@@ -1,0 +1,110 @@
+//! One object: compared, and applied only where it differs.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use k8s_openapi::NamespaceResourceScope;
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client, Resource, ResourceExt as _};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::ownership::{self, Owner};
+use super::{ApplyError, diff};
+use crate::names::MANAGER;
+use crate::validate::BridgeRef;
+
+/// A namespaced kind that the operator makes.
+pub(super) trait Child:
+    Resource<DynamicType = (), Scope = NamespaceResourceScope>
+    + Clone
+    + Debug
+    + Serialize
+    + DeserializeOwned
+    + Send
+    + Sync
+    + 'static
+{
+}
+
+impl<K> Child for K where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + Debug
+        + Serialize
+        + DeserializeOwned
+        + Send
+        + Sync
+        + 'static
+{
+}
+
+/// Applies one bridge's objects.
+pub(super) struct Writer<'a> {
+    client: &'a Client,
+    bridge: &'a BridgeRef,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) fn new(client: &'a Client, bridge: &'a BridgeRef) -> Self {
+        Self { client, bridge }
+    }
+
+    pub(super) fn api<K: Child>(&self) -> Api<K> {
+        Api::namespaced(self.client.clone(), &self.bridge.namespace)
+    }
+
+    /// Applies the object where it differs from the live one.
+    ///
+    /// The cache is asked first. It may lag behind our own writes: a difference found there is looked at once more in
+    /// the API server itself, so that nothing is written twice, and nothing of somebody else's is overwritten.
+    pub(super) async fn apply<K: Child>(
+        &self,
+        built: K,
+        cache: &[Arc<K>],
+    ) -> Result<K, ApplyError> {
+        let name = built.name_any();
+        if let Some(live) = cache.iter().find(|live| live.name_any() == name)
+            && ownership::of(live.meta(), self.bridge) == Owner::Ours
+            && diff::is_current(&built, live.as_ref())
+        {
+            return Ok(live.as_ref().clone());
+        }
+        let kind = K::kind(&()).into_owned();
+        let live = self
+            .api::<K>()
+            .get_opt(&name)
+            .await
+            .map_err(|error| ApplyError::of_call(&kind, &name, error))?;
+        if let Some(live) = live {
+            match ownership::of(live.meta(), self.bridge) {
+                Owner::Ours if live.meta().deletion_timestamp.is_some() => {
+                    return Err(ApplyError::Leaving { kind, name });
+                }
+                Owner::Ours if diff::is_current(&built, &live) => return Ok(live),
+                Owner::Ours => {}
+                Owner::Predecessor => return Err(ApplyError::Leaving { kind, name }),
+                Owner::Foreign => return Err(ApplyError::NameTaken { kind, name }),
+            }
+        }
+        self.write(&built)
+            .await
+            .map_err(|error| ApplyError::of_call(&kind, &name, error))
+    }
+
+    /// Server-side apply. Forced: a field of ours that somebody else has set is ours again.
+    pub(super) async fn write<K: Child>(&self, built: &K) -> Result<K, kube::Error> {
+        let name = built.name_any();
+        tracing::info!(
+            namespace = self.bridge.namespace,
+            bridge = self.bridge.name,
+            kind = %K::kind(&()),
+            name,
+            "applying"
+        );
+        let parameters = PatchParams::apply(MANAGER).force();
+        self.api::<K>()
+            .patch(&name, &parameters, &Patch::Apply(built))
+            .await
+    }
+}
