@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test crds lint bench
+.PHONY: help demo test crds image lint bench
 
 BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 DENY := 0.20.2
@@ -24,6 +24,10 @@ test: ## every test, the page in a real browser included; nothing is skipped
 crds: ## write the manifests and reference pages that are generated from the API's types
 	@scripts/need rust cc
 	cargo run -q -p messaging-bridge-crds -- generate --root .
+
+image: ## the images as OCI archives in target/images, with docker, podman or buildah (IMAGE_TOOL, IMAGE_PREFIX)
+	@scripts/need rust cc image-tool
+	scripts/image
 
 lint: ## format, lints, licences, bans, sources, generated files, sizes, words, links
 	@scripts/need rust cc rustfmt clippy cargo-deny=$(DENY)
