@@ -1,0 +1,3 @@
+module messagingbridge.io/tests/cluster/images
+
+go 1.26.0
