@@ -174,13 +174,17 @@ impl Node {
         }
         default_account(&client).await?;
         if self.level == Level::Node {
-            let (kubeconfig, folder) = (self.kubeconfig(), self.folder.path().to_owned());
-            let client = background.spawn(async move { kubeconfig::client(&kubeconfig).await });
-            let client = client
+            volumes::create_class(client.clone())
                 .await
-                .map_err(|error| ClusterError::io("the volumes' client")(error.into()))??;
-            background.spawn(volumes::serve(client, folder));
-            node_ready(&kubeconfig::client(&self.kubeconfig()).await?, None).await?;
+                .map_err(ClusterError::kube("the class of the volumes"))?;
+            let (kubeconfig, folder) = (self.kubeconfig(), self.folder.path().to_owned());
+            background.spawn(async move {
+                // Its own, as a client works on the runtime that made it. This file made one before.
+                if let Ok(client) = kubeconfig::client(&kubeconfig).await {
+                    volumes::serve(client, folder).await;
+                }
+            });
+            node_ready(&client, None).await?;
         }
         Ok(())
     }

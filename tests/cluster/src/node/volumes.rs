@@ -8,6 +8,7 @@ use std::pin::pin;
 
 use futures_util::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeClaim};
+use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::runtime::{WatchStreamExt, watcher};
@@ -15,6 +16,26 @@ use kube::{Api, Client, ResourceExt};
 use serde_json::json;
 
 use super::{NAME, STORAGE_CLASS};
+
+/// Makes the class of these volumes, the default one. `Immediate`, as there is one node only and a volume is made for
+/// its claim, by name.
+pub(crate) async fn create_class(client: Client) -> Result<(), kube::Error> {
+    let class = json!({
+        "metadata": {
+            "name": STORAGE_CLASS,
+            "annotations": {"storageclass.kubernetes.io/is-default-class": "true"},
+        },
+        "provisioner": "kubernetes.io/no-provisioner",
+        "volumeBindingMode": "Immediate",
+        "reclaimPolicy": "Retain",
+        "allowVolumeExpansion": true,
+    });
+    let class = serde_json::from_value(class).expect("the class's shape is fixed");
+    Api::<StorageClass>::all(client)
+        .create(&PostParams::default(), &class)
+        .await
+        .map(drop)
+}
 
 /// Serves claims until the runtime ends. A claim that cannot be served waits for its next change.
 pub(crate) async fn serve(client: Client, folder: PathBuf) {
@@ -80,9 +101,8 @@ async fn provide(
     let name = format!("volume-{}", claim.uid().unwrap_or_default());
     let path = folder.join("volumes").join(&name);
     std::fs::create_dir_all(&path).map_err(|error| kube::Error::Service(error.into()))?;
-    let Ok(volume) = serde_json::from_value(volume(&name, &path, claim, size)) else {
-        unreachable!("the volume's shape is fixed")
-    };
+    let volume = serde_json::from_value(volume(&name, &path, claim, size))
+        .expect("the volume's shape is fixed");
     match Api::<PersistentVolume>::all(client.clone())
         .create(&PostParams::default(), &volume)
         .await
