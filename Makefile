@@ -3,13 +3,13 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test crds image lint bench
+.PHONY: help demo test crds image cluster lint bench
 
 BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 DENY := 0.20.2
 
 help: ## say what can be made
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-6s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
 
 demo: ## a customer's text and the agent's reply, in the terminal and in a page (ONCE=1 ends after the transcript)
 	@scripts/need rust cc
@@ -18,7 +18,7 @@ demo: ## a customer's text and the agent's reply, in the terminal and in a page 
 	$(BIN)/messaging-bridge-sandbox demo --relay $(BIN)/messaging-bridge-relay $(if $(filter-out 0,$(ONCE)),--once)
 
 test: ## every test, the page in a real browser included; nothing is skipped
-	@scripts/need rust cc browser venv
+	@scripts/need rust cc browser venv cluster
 	cargo test --workspace
 
 crds: ## write the manifests and reference pages that are generated from the API's types
@@ -28,6 +28,11 @@ crds: ## write the manifests and reference pages that are generated from the API
 image: ## the images as OCI archives in target/images, with docker, podman or buildah (IMAGE_TOOL, IMAGE_PREFIX)
 	@scripts/need rust cc image-tool
 	scripts/image
+
+cluster: ## a real one-node Kubernetes in namespaces of its own: prints the KUBECONFIG, runs until Ctrl-C (IMAGES="a.tar b.tar")
+	@scripts/need rust cc cluster
+	cargo build -q -p messaging-bridge-cluster
+	$(BIN)/messaging-bridge-cluster up $(addprefix --image ,$(IMAGES))
 
 lint: ## format, lints, licences, bans, sources, generated files, sizes, words, links
 	@scripts/need rust cc rustfmt clippy cargo-deny=$(DENY)

@@ -186,7 +186,7 @@ async fn a_node_that_was_restarted_runs_its_pods_again_with_their_volumes() {
     .await;
     assert_eq!(lines.ok().as_deref(), Some("before\nafter"));
     cluster
-        .restart_kubelet(Duration::from_secs(60))
+        .restart_kubelet(Duration::from_mins(1))
         .await
         .expect("restarted");
 }
