@@ -176,8 +176,6 @@ reasons! {
     TwilioWebhookDiffers: False, stalls;
     /// Twilio calls by another method than POST.
     TwilioMethodDiffers: False, stalls;
-    /// The number's fallback is the same handler: failed messages would come twice.
-    TwilioFallbackDuplicates: False, stalls;
     /// An application on the number overrides its URL.
     TwilioApplicationOverrides: False, stalls;
     /// A Messaging Service overrides the number's URL.
@@ -234,10 +232,6 @@ reasons! {
     PermissionMissing: Unknown, stalls;
     /// The platform does not answer.
     PlatformUnreachable: Unknown;
-
-    // Stalled
-    /// Nothing waits for a change.
-    Progressing: False;
 }
 
 impl fmt::Display for Reason {

@@ -16,12 +16,13 @@ use messaging_bridge_crds::ResolvedIntegration;
 
 use crate::platforms::PlatformFacts;
 use crate::relay_status::RelaySeen;
+use crate::validate::ParsedSecrets;
 
 /// All that was read for one bridge at one time.
 #[derive(Debug, Clone)]
 pub struct Observed {
-    /// The Secrets that the bridge names.
-    pub secrets: SecretsSeen,
+    /// What the Secrets that the bridge names hold.
+    pub secrets: ParsedSecrets,
     /// What both platforms said, now or at the last check.
     pub platform: PlatformFacts,
     /// The objects that the operator has made for the bridge.

@@ -1,0 +1,242 @@
+//! Verdicts on what both platforms said: credentials, integration, webhooks. Pure.
+//!
+//! A fact about a platform is `False`; what could not be asked is `Unknown`, and says what it waits for.
+
+use messaging_bridge_clients::genesys::{IntegrationLookupError, OpenIntegration};
+use messaging_bridge_clients::webhooks::{
+    self as records, Finding, WebhookUrls, judge_genesys_integration, judge_twilio_number,
+};
+use messaging_bridge_clients::{BlockedCause, mask};
+use messaging_bridge_crds::{ConditionStatus, Reason};
+
+use super::{ParsedSecrets, Target, Verdict};
+use crate::platforms::{Answer, NumberFacts, PlatformFacts};
+
+/// `CredentialsValid`.
+pub(super) fn credentials(secrets: &ParsedSecrets, facts: &PlatformFacts) -> Verdict {
+    if let Some(trouble) = secrets.trouble() {
+        return trouble.clone();
+    }
+    let genesys = &secrets.genesys.name;
+    let twilio = &secrets.twilio.name;
+    let lookup = secrets
+        .operator
+        .as_ref()
+        .map_or(genesys, |secret| &secret.name);
+    let checks = [
+        judge_access(
+            "Genesys Cloud",
+            Reason::GenesysRefused,
+            genesys,
+            facts.token.believed(),
+        ),
+        judge_access(
+            "Genesys Cloud",
+            Reason::GenesysRefused,
+            lookup,
+            facts.integration.believed(),
+        ),
+        judge_access(
+            "Twilio",
+            Reason::TwilioRefused,
+            twilio,
+            facts.number.believed(),
+        ),
+    ];
+    worst(checks.into_iter().flatten()).unwrap_or_else(|| {
+        Verdict::new(
+            Reason::Valid,
+            "Genesys Cloud and Twilio accept the credentials",
+        )
+    })
+}
+
+/// What an answer says about the credentials; `None` if they are right.
+fn judge_access<T>(
+    platform: &str,
+    refused: Reason,
+    secret: &str,
+    answer: Option<&Answer<T>>,
+) -> Option<Verdict> {
+    match answer {
+        None => Some(Verdict::new(
+            Reason::Pending,
+            format!("waits for {platform}'s first answer"),
+        )),
+        // A missing right says that the credentials are right.
+        Some(Answer::Said(_) | Answer::Forbidden(_)) => None,
+        Some(Answer::Refused(words)) => Some(Verdict::new(
+            refused,
+            format!(
+                "{platform} refuses the credentials in Secret {secret:?}: {words}; {}",
+                BlockedCause::Credentials.fix()
+            ),
+        )),
+        Some(Answer::Suspended(words)) => Some(Verdict::new(
+            Reason::AccountSuspended,
+            format!("{words}; {}", BlockedCause::AccountSuspended.fix()),
+        )),
+        Some(Answer::None(words)) => Some(unreachable(words)),
+    }
+}
+
+/// `IntegrationResolved`.
+pub(super) fn integration(
+    secrets: &ParsedSecrets,
+    facts: &PlatformFacts,
+    target: &Target,
+) -> Verdict {
+    match facts.integration.believed() {
+        Some(Answer::Said(Ok(found))) => Verdict::new(
+            Reason::Resolved,
+            format!("{} is {}", shown(&found.name), found.id),
+        ),
+        Some(Answer::Said(Err(error))) => {
+            let reason = match error {
+                IntegrationLookupError::NotFound { .. } => Reason::NotFound,
+                IntegrationLookupError::Ambiguous { .. } => Reason::Ambiguous,
+            };
+            let place = &target.config.genesys.api_host;
+            Verdict::new(reason, mask::numbers_in(&format!("at {place}, {error}")))
+        }
+        Some(Answer::Forbidden(words)) => Verdict::new(
+            Reason::PermissionMissing,
+            format!("{words}; {}", BlockedCause::Permission.fix()),
+        ),
+        Some(Answer::None(words)) => unreachable(words),
+        Some(Answer::Refused(_) | Answer::Suspended(_)) => Verdict::new(
+            Reason::Pending,
+            "waits for credentials that Genesys Cloud accepts",
+        ),
+        None if secrets.lookup_clients().is_none() => Verdict::new(
+            Reason::Pending,
+            "waits for the Secret with the OAuth client",
+        ),
+        None => Verdict::new(Reason::Pending, "waits for Genesys Cloud's first answer"),
+    }
+}
+
+/// A name that an administrator gave: it may hold a phone number.
+fn shown(name: &str) -> String {
+    mask::numbers_in(&format!("{name:?}"))
+}
+
+/// `WebhooksConfigured`.
+pub(super) fn webhooks(facts: &PlatformFacts, urls: &WebhookUrls) -> Verdict {
+    let sides = [
+        twilio_webhook(facts.number.believed(), urls),
+        genesys_webhook(facts.integration.believed(), urls),
+    ];
+    let wrong: Vec<&Verdict> = sides
+        .iter()
+        .filter(|side| side.status() == ConditionStatus::False)
+        .collect();
+    if let Some(first) = wrong.first() {
+        // Both sides at once: whoever mends one should not find the other afterwards.
+        let messages: Vec<&str> = wrong.iter().map(|side| side.message.as_str()).collect();
+        return Verdict::new(first.reason, messages.join(". "));
+    }
+    let advice: Vec<&str> = sides
+        .iter()
+        .filter(|side| side.status() == ConditionStatus::True && !side.message.is_empty())
+        .map(|side| side.message.as_str())
+        .collect();
+    let settled = match advice[..] {
+        [] => "both platforms call this bridge".to_owned(),
+        _ => format!("both platforms call this bridge. {}", advice.join(". ")),
+    };
+    worst(sides.into_iter()).unwrap_or_else(|| Verdict::new(Reason::Configured, settled))
+}
+
+fn twilio_webhook(answer: Option<&Answer<NumberFacts>>, urls: &WebhookUrls) -> Verdict {
+    match answer {
+        Some(Answer::Said(facts)) => number_webhook(facts, urls),
+        Some(Answer::Forbidden(words)) => Verdict::new(
+            Reason::PermissionMissing,
+            format!("{words}; let the API key read the account's incoming phone numbers"),
+        ),
+        Some(Answer::None(words)) => unreachable(words),
+        Some(Answer::Refused(_) | Answer::Suspended(_)) => {
+            Verdict::new(Reason::Pending, "waits for credentials that Twilio accepts")
+        }
+        None => Verdict::new(Reason::Pending, "waits for Twilio's first answer"),
+    }
+}
+
+fn number_webhook(facts: &NumberFacts, urls: &WebhookUrls) -> Verdict {
+    let Some(number) = &facts.number else {
+        return Verdict::new(
+            Reason::NumberNotFound,
+            "the Twilio account does not have the number of spec.twilio.number (in this region); buy it, or correct \
+             number, account or spec.twilio.region",
+        );
+    };
+    let judged = of_record(judge_twilio_number(number, &facts.service, urls));
+    match &facts.service_unread {
+        Some(words) if judged.status() == ConditionStatus::True => Verdict::new(
+            Reason::PermissionMissing,
+            format!(
+                "whether a Messaging Service takes the number's messages is not known: {words}; let the API key read \
+                 Messaging Services"
+            ),
+        ),
+        _ => judged,
+    }
+}
+
+fn genesys_webhook(
+    answer: Option<&Answer<Result<OpenIntegration, IntegrationLookupError>>>,
+    urls: &WebhookUrls,
+) -> Verdict {
+    match answer {
+        Some(Answer::Said(Ok(found))) => of_record(judge_genesys_integration(found, urls)),
+        _ => Verdict::new(Reason::Pending, "waits for the integration to be resolved"),
+    }
+}
+
+/// The judgement of a platform's record as a verdict. Advice is `True`, and says itself.
+fn of_record(judged: records::Verdict) -> Verdict {
+    match judged {
+        records::Verdict::Right => Verdict::new(Reason::Configured, ""),
+        records::Verdict::Advice { message } => Verdict::new(Reason::Configured, message),
+        records::Verdict::Wrong { finding, message } => Verdict::new(reason(finding), message),
+    }
+}
+
+fn reason(finding: Finding) -> Reason {
+    match finding {
+        Finding::NumberWithoutSms => Reason::NumberWithoutSms,
+        Finding::MessagingServiceMissing => Reason::MessagingServiceNotFound,
+        Finding::NumberNotInService => Reason::NumberNotInService,
+        Finding::MessagingServiceOverrides => Reason::MessagingServiceOverrides,
+        Finding::TwilioApplication => Reason::TwilioApplicationOverrides,
+        Finding::TwilioWebhookNotSet | Finding::TwilioWebhookElsewhere => {
+            Reason::TwilioWebhookDiffers
+        }
+        Finding::TwilioMethod => Reason::TwilioMethodDiffers,
+        // The relay drops what comes twice: to be mended, but messages flow.
+        Finding::TwilioFallbackSameHandler => Reason::Configured,
+        Finding::IntegrationFailed | Finding::IntegrationInactive => Reason::IntegrationInactive,
+        Finding::IntegrationCreating => Reason::Pending,
+        Finding::GenesysWebhookNotSet | Finding::GenesysWebhookElsewhere => {
+            Reason::GenesysWebhookDiffers
+        }
+    }
+}
+
+fn unreachable(words: &str) -> Verdict {
+    Verdict::new(Reason::PlatformUnreachable, words)
+}
+
+/// The first that is `False`, else the first that is `Unknown`.
+fn worst(verdicts: impl Iterator<Item = Verdict>) -> Option<Verdict> {
+    let mut unknown = None;
+    for verdict in verdicts {
+        match verdict.status() {
+            ConditionStatus::False => return Some(verdict),
+            ConditionStatus::Unknown => unknown = unknown.or(Some(verdict)),
+            ConditionStatus::True => {}
+        }
+    }
+    unknown
+}
