@@ -113,6 +113,12 @@ impl Cluster {
         }
     }
 
+    /// Whether tests use a cluster that was given (`MB_TEST_CLUSTER=existing`): what is about the harness's own, such as
+    /// its audit log, does not concern them then.
+    pub fn given() -> bool {
+        existing::wanted()
+    }
+
     /// The KUBECONFIG of an administrator.
     pub fn kubeconfig(&self) -> &Path {
         &self.kubeconfig
