@@ -1,0 +1,221 @@
+//! The whole status, out of the verdicts and of what was there before. Pure.
+//!
+//! A transition time changes only when the status of its condition does. What has not changed stays byte for byte, so
+//! that nothing is written.
+
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use messaging_bridge_crds::{
+    ConditionType, MessagingBridgeStatus, Reason, SecretState, SecretStatus, StatusWebhooks,
+};
+
+use super::{delivering, relay, summary};
+use crate::apply::ApplyError;
+use crate::dereference::Observed;
+use crate::validate::{Parsed, Validation, Verdict};
+
+/// The longest message of a condition, in characters.
+const LONGEST_MESSAGE: usize = 1024;
+
+/// Everything that a status is made of.
+pub struct Inputs<'a> {
+    /// The generation that was looked at.
+    pub generation: i64,
+    /// What was read.
+    pub observed: &'a Observed,
+    /// What follows from it.
+    pub validation: &'a Validation,
+    /// Why not everything was applied, if so.
+    pub trouble: Option<&'a ApplyError>,
+}
+
+/// The status as it is now.
+pub fn compose(before: &MessagingBridgeStatus, inputs: &Inputs<'_>) -> MessagingBridgeStatus {
+    let Inputs {
+        generation,
+        observed,
+        validation,
+        trouble,
+    } = inputs;
+    let verdicts = verdicts(observed, validation, *trouble);
+    let counters = observed.relay.status();
+    let time = |time: Option<Timestamp>| time.map(Time);
+    let backlog = counters.map(|status| status.lanes.iter().map(|lane| lane.backlog).sum());
+    let oldest = counters.and_then(|status| {
+        status
+            .lanes
+            .iter()
+            .filter_map(|lane| lane.oldest_pending_time)
+            .min()
+    });
+    MessagingBridgeStatus {
+        observed_generation: *generation,
+        conditions: conditions(before, &verdicts, *generation, observed.now),
+        integration: validation.resolved.clone(),
+        webhooks: validation.urls.as_ref().map(|urls| StatusWebhooks {
+            twilio: urls.twilio_inbound(),
+            genesys: urls.genesys_outbound(),
+        }),
+        secrets: secrets(before, observed),
+        // A relay that does not answer for a moment has not lost its backlog: the last word stands.
+        backlog: backlog.or(before.backlog),
+        oldest_pending_time: match counters {
+            Some(_) => time(oldest),
+            None => before.oldest_pending_time.clone(),
+        },
+        dead_letters: counters
+            .map(|status| status.dead_letters)
+            .or(before.dead_letters),
+        last_twilio_webhook_time: time(counters.and_then(|status| status.twilio.last_webhook_time))
+            .or_else(|| before.last_twilio_webhook_time.clone()),
+        last_genesys_webhook_time: time(
+            counters.and_then(|status| status.genesys.last_webhook_time),
+        )
+        .or_else(|| before.last_genesys_webhook_time.clone()),
+        last_handled_reconcile_at: observed.reconcile_at.clone(),
+    }
+}
+
+fn verdicts(
+    observed: &Observed,
+    validation: &Validation,
+    trouble: Option<&ApplyError>,
+) -> Vec<(ConditionType, Verdict)> {
+    let installs = validation.build.is_some();
+    let mut verdicts = vec![
+        (ConditionType::Accepted, accepted(validation, trouble)),
+        (
+            ConditionType::CredentialsValid,
+            validation.credentials.clone(),
+        ),
+        (
+            ConditionType::IntegrationResolved,
+            validation.integration.clone(),
+        ),
+        (
+            ConditionType::WebhooksConfigured,
+            validation.webhooks.clone(),
+        ),
+        (
+            ConditionType::RelayAvailable,
+            relay::judge(&observed.workload, installs, observed.now),
+        ),
+    ];
+    let ready = summary::ready(&verdicts);
+    verdicts.push((
+        ConditionType::Delivering,
+        delivering::judge(&observed.relay, observed.now),
+    ));
+    let stalled = summary::stalled(&verdicts);
+    verdicts.insert(verdicts.len() - 1, (ConditionType::Ready, ready));
+    verdicts.extend(stalled.map(|stalled| (ConditionType::Stalled, stalled)));
+    verdicts
+}
+
+fn accepted(validation: &Validation, trouble: Option<&ApplyError>) -> Verdict {
+    match trouble {
+        Some(error @ ApplyError::NameTaken { .. }) => {
+            Verdict::new(Reason::NameTaken, error.to_string())
+        }
+        Some(error @ (ApplyError::Refused { .. } | ApplyError::VolumeNotGrowable { .. })) => {
+            Verdict::new(Reason::ApplyFailed, error.to_string())
+        }
+        // Passing trouble of the API server's is no verdict on the bridge.
+        Some(ApplyError::Leaving { .. } | ApplyError::Unanswered { .. }) | None => {
+            validation.accepted.clone()
+        }
+    }
+}
+
+fn conditions(
+    before: &MessagingBridgeStatus,
+    verdicts: &[(ConditionType, Verdict)],
+    generation: i64,
+    now: Timestamp,
+) -> Vec<Condition> {
+    verdicts
+        .iter()
+        .map(|(condition, verdict)| {
+            // `Stalled` is the one that is good when it is not there.
+            let status = if *condition == ConditionType::Stalled {
+                "True"
+            } else {
+                verdict.status().as_str()
+            };
+            let since = before
+                .condition(*condition)
+                .filter(|known| known.status == status)
+                .map_or_else(|| Time(now), |known| known.last_transition_time.clone());
+            Condition {
+                type_: condition.as_str().to_owned(),
+                status: status.to_owned(),
+                reason: verdict.reason.as_str().to_owned(),
+                message: bounded(&verdict.message),
+                observed_generation: Some(generation),
+                last_transition_time: since,
+            }
+        })
+        .collect()
+}
+
+fn bounded(message: &str) -> String {
+    message.char_indices().nth(LONGEST_MESSAGE).map_or_else(
+        || message.to_owned(),
+        |(end, _)| format!("{}…", &message[..end]),
+    )
+}
+
+fn secrets(before: &MessagingBridgeStatus, observed: &Observed) -> Vec<SecretStatus> {
+    let loaded = observed.relay.status().map(|status| &status.secrets);
+    let parsed = &observed.secrets;
+    let genesys = state(
+        before,
+        &parsed.genesys,
+        |secret| &secret.fingerprint,
+        loaded.map(|loaded| loaded.genesys.as_str()),
+    );
+    let twilio = state(
+        before,
+        &parsed.twilio,
+        |secret| &secret.fingerprint,
+        loaded.map(|loaded| loaded.twilio.as_str()),
+    );
+    if genesys.name != twilio.name {
+        return vec![genesys, twilio];
+    }
+    // One Secret for both sides is as far as the side that is behind.
+    let worse = [
+        SecretState::Unusable,
+        SecretState::Waiting,
+        SecretState::Loaded,
+    ]
+    .into_iter()
+    .find(|state| [genesys.state, twilio.state].contains(state));
+    vec![SecretStatus {
+        name: genesys.name,
+        state: worse.unwrap_or(SecretState::Waiting),
+    }]
+}
+
+fn state<T>(
+    before: &MessagingBridgeStatus,
+    parsed: &Parsed<T>,
+    fingerprint: impl Fn(&T) -> &str,
+    loaded: Option<&str>,
+) -> SecretStatus {
+    let state = match (&parsed.content, loaded) {
+        (Err(_), _) => SecretState::Unusable,
+        (Ok(secret), Some(loaded)) if fingerprint(secret) == loaded => SecretState::Loaded,
+        (Ok(_), Some(_)) => SecretState::Waiting,
+        // The relay was not heard: what was known stands, unless the Secret could not be used then.
+        (Ok(_), None) => before
+            .secrets
+            .iter()
+            .find(|known| known.name == parsed.name && known.state == SecretState::Loaded)
+            .map_or(SecretState::Waiting, |known| known.state),
+    };
+    SecretStatus {
+        name: parsed.name.clone(),
+        state,
+    }
+}

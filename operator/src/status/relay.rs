@@ -1,0 +1,282 @@
+//! `RelayAvailable`: an ordered list of checks over StatefulSet, pod, claim and warnings. Pure.
+
+use jiff::{SignedDuration, Timestamp};
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
+use messaging_bridge_crds::Reason;
+
+use crate::dereference::{Warning, WorkloadSeen};
+use crate::validate::Verdict;
+
+/// A pod that runs so long without being ready does not merely start.
+const STARTS: SignedDuration = SignedDuration::from_mins(1);
+/// The longest text of a relay that is shown.
+const LONGEST: usize = 300;
+/// Why an image is not there.
+const IMAGE: [&str; 5] = [
+    "ErrImagePull",
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "ErrImageNeverPull",
+    "ImageInspectError",
+];
+
+/// Judges the workload; `installs` says whether a relay is to be there at all.
+pub(super) fn judge(seen: &WorkloadSeen, installs: bool, now: Timestamp) -> Verdict {
+    if seen.stateful_set.is_none() && seen.pods.is_empty() {
+        return if installs {
+            Verdict::new(Reason::Starting, "the relay is being installed")
+        } else {
+            Verdict::new(
+                Reason::NotInstalled,
+                "the relay is installed as soon as the integration is resolved: see IntegrationResolved",
+            )
+        };
+    }
+    let Some(pod) = seen.pods.last() else {
+        return without_pod(seen);
+    };
+    let checks = [
+        available(pod),
+        node_lost(pod, seen),
+        ending(pod),
+        volume(pod, seen),
+        unschedulable(pod),
+        image(pod),
+        crashing(pod),
+        not_starting(pod, seen),
+    ];
+    checks
+        .into_iter()
+        .flatten()
+        .next()
+        .unwrap_or_else(|| running(pod, now))
+}
+
+fn without_pod(seen: &WorkloadSeen) -> Verdict {
+    match warning(&seen.warnings, "StatefulSet", &["FailedCreate"]) {
+        Some(warning) => Verdict::new(
+            Reason::PodRejected,
+            format!(
+                "the relay's pod is refused: {}; change the policy or quota of the namespace, or the chart's relay values",
+                warning.message
+            ),
+        ),
+        None => Verdict::new(Reason::Starting, "the relay's pod is being made"),
+    }
+}
+
+fn available(pod: &Pod) -> Option<Verdict> {
+    (condition(pod, "Ready") == Some("True") && pod.metadata.deletion_timestamp.is_none())
+        .then(|| Verdict::new(Reason::Available, "the relay takes webhooks"))
+}
+
+fn node_lost(pod: &Pod, seen: &WorkloadSeen) -> Option<Verdict> {
+    let status = pod.status.as_ref()?;
+    let evicted = status.conditions.iter().flatten().any(|condition| {
+        condition.type_ == "DisruptionTarget"
+            && condition.status == "True"
+            && condition.reason.as_deref() == Some("DeletionByTaintManager")
+    });
+    let gone = warning(&seen.warnings, "Pod", &["NodeNotReady"]).is_some();
+    (evicted || gone).then(|| {
+        let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or("?");
+        Verdict::new(
+            Reason::NodeLost,
+            format!(
+                "node {node:?} does not answer, and the volume stays with it: bring the node back, or, only if it is \
+                 certainly off, delete the node or force the pod's deletion so that the relay can start elsewhere"
+            ),
+        )
+    })
+}
+
+fn ending(pod: &Pod) -> Option<Verdict> {
+    pod.metadata.deletion_timestamp.as_ref()?;
+    Some(Verdict::new(
+        Reason::RollingOut,
+        "the relay ends; its successor starts when it has ended",
+    ))
+}
+
+fn volume(pod: &Pod, seen: &WorkloadSeen) -> Option<Verdict> {
+    let phase = |claim: &k8s_openapi::api::core::v1::PersistentVolumeClaim| {
+        claim
+            .status
+            .as_ref()
+            .and_then(|status| status.phase.clone())
+    };
+    let claim = seen
+        .claims
+        .iter()
+        .find(|claim| phase(claim).as_deref() != Some("Bound"))?;
+    // A class that waits for the pod is not to blame while the pod finds no node for another reason.
+    let scheduling = scheduling_problem(pod).unwrap_or_default();
+    if !scheduling.is_empty()
+        && !["olume", "laim"]
+            .iter()
+            .any(|word| scheduling.contains(word))
+    {
+        return None;
+    }
+    let name = claim.metadata.name.as_deref().unwrap_or("?");
+    let class = claim
+        .spec
+        .as_ref()
+        .and_then(|spec| spec.storage_class_name.as_deref())
+        .map_or_else(
+            || "no storage class (the cluster has no default)".to_owned(),
+            |class| format!("storage class {class:?}"),
+        );
+    let why = warning(
+        &seen.warnings,
+        "PersistentVolumeClaim",
+        &["ProvisioningFailed", "FailedBinding"],
+    )
+    .map(|warning| format!(": {}", warning.message))
+    .unwrap_or_default();
+    Some(Verdict::new(
+        Reason::VolumePending,
+        format!(
+            "the claim {name:?} with {class} is not bound{why}; see kubectl describe pvc {name}"
+        ),
+    ))
+}
+
+fn unschedulable(pod: &Pod) -> Option<Verdict> {
+    let problem = scheduling_problem(pod)?;
+    Some(Verdict::new(
+        Reason::Unschedulable,
+        format!("no node takes the relay's pod: {}", short(&problem)),
+    ))
+}
+
+fn scheduling_problem(pod: &Pod) -> Option<String> {
+    let conditions = pod.status.as_ref()?.conditions.as_ref()?;
+    let scheduled = conditions
+        .iter()
+        .find(|condition| condition.type_ == "PodScheduled")?;
+    let refused =
+        scheduled.status == "False" && scheduled.reason.as_deref() == Some("Unschedulable");
+    refused.then(|| scheduled.message.clone().unwrap_or_default())
+}
+
+fn image(pod: &Pod) -> Option<Verdict> {
+    let (reason, message) = waiting(pod)?;
+    IMAGE.contains(&reason.as_str()).then(|| {
+        let image = container(pod).map(|status| status.image.clone()).unwrap_or_default();
+        Verdict::new(
+            Reason::ImagePullFailed,
+            format!(
+                "the image {image:?} cannot be had ({reason}): {}; correct relay.image or relay.imagePullSecrets of the chart",
+                short(&message)
+            ),
+        )
+    })
+}
+
+fn crashing(pod: &Pod) -> Option<Verdict> {
+    let status = container(pod)?;
+    let looping = waiting(pod).is_some_and(|(reason, _)| reason == "CrashLoopBackOff");
+    let ended = status
+        .state
+        .as_ref()
+        .and_then(|state| state.terminated.as_ref())
+        .or_else(|| status.last_state.as_ref()?.terminated.as_ref())?;
+    (looping || status.restart_count > 0 || ended.exit_code != 0).then(|| {
+        let last = ended
+            .message
+            .as_deref()
+            .and_then(|text| text.lines().rev().find(|line| !line.trim().is_empty()));
+        let said = last.map_or_else(
+            || format!("exit code {}", ended.exit_code),
+            |line| format!("exit code {}: {}", ended.exit_code, short(line.trim())),
+        );
+        Verdict::new(
+            Reason::CrashLooping,
+            format!(
+                "the relay ended {} times, last with {said}",
+                status.restart_count.max(1)
+            ),
+        )
+    })
+}
+
+/// A container that cannot even be made: a Secret or key that is missing, a volume that cannot be mounted.
+fn not_starting(pod: &Pod, seen: &WorkloadSeen) -> Option<Verdict> {
+    let (reason, message) = waiting(pod)?;
+    let mount = warning(
+        &seen.warnings,
+        "Pod",
+        &["FailedMount", "FailedAttachVolume"],
+    );
+    match (reason.as_str(), mount) {
+        (_, Some(mount)) => Some(Verdict::new(
+            Reason::NotReady,
+            format!(
+                "the relay's pod waits for a volume: {}",
+                short(&mount.message)
+            ),
+        )),
+        ("ContainerCreating" | "PodInitializing", None) => None,
+        (_, None) => Some(Verdict::new(
+            Reason::NotReady,
+            format!(
+                "the relay's container cannot start ({reason}): {}",
+                short(&message)
+            ),
+        )),
+    }
+}
+
+fn running(pod: &Pod, now: Timestamp) -> Verdict {
+    let began = container(pod)
+        .and_then(|status| status.state.as_ref()?.running.as_ref()?.started_at.as_ref())
+        .or(pod.metadata.creation_timestamp.as_ref());
+    match began {
+        Some(began) if now.duration_since(began.0) > STARTS => Verdict::new(
+            Reason::NotReady,
+            "the relay runs and does not report that it can store messages; see its log and its volume",
+        ),
+        _ => Verdict::new(Reason::Starting, "the relay starts"),
+    }
+}
+
+fn condition<'a>(pod: &'a Pod, wanted: &str) -> Option<&'a str> {
+    let conditions = pod.status.as_ref()?.conditions.as_ref()?;
+    conditions
+        .iter()
+        .find(|condition| condition.type_ == wanted)
+        .map(|condition| condition.status.as_str())
+}
+
+fn container(pod: &Pod) -> Option<&ContainerStatus> {
+    pod.status.as_ref()?.container_statuses.as_ref()?.first()
+}
+
+fn waiting(pod: &Pod) -> Option<(String, String)> {
+    let ContainerState { waiting, .. } = container(pod)?.state.as_ref()?;
+    let waiting = waiting.as_ref()?;
+    Some((
+        waiting.reason.clone().unwrap_or_default(),
+        waiting.message.clone().unwrap_or_default(),
+    ))
+}
+
+/// The newest warning about a kind, for one of these reasons.
+fn warning<'a>(warnings: &'a [Warning], kind: &str, reasons: &[&str]) -> Option<&'a Warning> {
+    warnings
+        .iter()
+        .rev()
+        .find(|warning| warning.kind == kind && reasons.contains(&warning.reason.as_str()))
+}
+
+fn short(text: &str) -> String {
+    let masked = messaging_bridge_clients::mask::numbers_in(text);
+    match masked.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}…", &masked[..end]),
+        None => masked,
+    }
+}
+
+#[cfg(test)]
+mod tests;

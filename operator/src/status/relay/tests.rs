@@ -1,0 +1,167 @@
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+use std::sync::Arc;
+
+use rstest::rstest;
+use serde_json::{Value, json};
+
+use super::*;
+
+const NOW: &str = "2026-01-02T03:04:05Z";
+
+fn pod(status: &Value) -> Arc<Pod> {
+    let pod = json!({
+        "metadata": {"name": "acme-relay-0", "creationTimestamp": "2026-01-02T03:04:00Z"},
+        "spec": {"nodeName": "node1", "containers": []},
+        "status": status,
+    });
+    Arc::new(serde_json::from_value(pod).unwrap())
+}
+
+fn seen(status: &Value) -> WorkloadSeen {
+    WorkloadSeen {
+        stateful_set: Some(Arc::default()),
+        pods: vec![pod(status)],
+        ..WorkloadSeen::default()
+    }
+}
+
+fn waiting_for(reason: &str, message: &str) -> Value {
+    json!({"containerStatuses": [{
+        "name": "relay", "image": "registry/relay:9", "imageID": "", "ready": false, "restartCount": 0,
+        "state": {"waiting": {"reason": reason, "message": message}},
+    }]})
+}
+
+fn ended(restarts: i32, message: &str) -> Value {
+    json!({"containerStatuses": [{
+        "name": "relay", "image": "i", "imageID": "", "ready": false, "restartCount": restarts,
+        "state": {"waiting": {"reason": "CrashLoopBackOff"}},
+        "lastState": {"terminated": {"exitCode": 2, "message": message}},
+    }]})
+}
+
+fn runs_since(time: &str) -> Value {
+    json!({"conditions": [{"type": "Ready", "status": "False"}], "containerStatuses": [{
+        "name": "relay", "image": "i", "imageID": "", "ready": false, "restartCount": 0,
+        "state": {"running": {"startedAt": time}},
+    }]})
+}
+
+fn unschedulable_for(message: &str) -> Value {
+    json!({"conditions": [
+        {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message},
+    ]})
+}
+
+#[rstest]
+#[case::ready(&json!({"conditions": [{"type": "Ready", "status": "True"}]}), Reason::Available, "")]
+#[case::image(&waiting_for("ImagePullBackOff", "not found"), Reason::ImagePullFailed, "\"registry/relay:9\"")]
+#[case::image_is_never_pulled(&waiting_for("ErrImageNeverPull", ""), Reason::ImagePullFailed, "relay.image")]
+#[case::crashing(&ended(3, "first line\nthe relay configuration has version 2\n"), Reason::CrashLooping,
+    "ended 3 times, last with exit code 2: the relay configuration has version 2")]
+#[case::no_node(&unschedulable_for("0/1 nodes: node(s) didn't match selector"), Reason::Unschedulable, "didn't match")]
+#[case::a_container_that_cannot_be_made(&waiting_for("CreateContainerConfigError", "bad"), Reason::NotReady, "bad")]
+#[case::being_made(&waiting_for("ContainerCreating", ""), Reason::Starting, "")]
+#[case::started_a_moment_ago(&runs_since("2026-01-02T03:04:00Z"), Reason::Starting, "")]
+#[case::runs_and_is_not_ready(&runs_since("2026-01-02T03:00:00Z"), Reason::NotReady, "volume")]
+#[case::evicted(&json!({"conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager"}]}),
+    Reason::NodeLost, "\"node1\"")]
+fn a_pod_is_judged(#[case] status: &Value, #[case] reason: Reason, #[case] says: &str) {
+    let verdict = judge(&seen(status), true, NOW.parse().unwrap());
+    assert_eq!(verdict.reason, reason, "{}", verdict.message);
+    assert!(verdict.message.contains(says), "{}", verdict.message);
+}
+
+fn warning_about(kind: &str, reason: &str, message: &str) -> Warning {
+    Warning {
+        kind: kind.to_owned(),
+        name: "n".to_owned(),
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+        last_seen: NOW.parse().unwrap(),
+    }
+}
+
+#[test]
+fn a_pod_that_is_refused_says_by_whom() {
+    let mut seen = seen(&json!({}));
+    seen.pods.clear();
+    seen.warnings = vec![warning_about(
+        "StatefulSet",
+        "FailedCreate",
+        "exceeded quota: none",
+    )];
+    let verdict = judge(&seen, true, NOW.parse().unwrap());
+    assert_eq!(verdict.reason, Reason::PodRejected);
+    assert!(
+        verdict.message.contains("exceeded quota"),
+        "{}",
+        verdict.message
+    );
+}
+
+#[test]
+fn a_claim_that_is_not_bound_names_its_storage_class() {
+    let mut seen = seen(&unschedulable_for(
+        "pod has unbound immediate PersistentVolumeClaims",
+    ));
+    let claim = json!({"metadata": {"name": "data-acme-relay-0"}, "spec": {"storageClassName": "fast"}, "status": {"phase": "Pending"}});
+    seen.claims = vec![Arc::new(serde_json::from_value(claim).unwrap())];
+    seen.warnings = vec![warning_about(
+        "PersistentVolumeClaim",
+        "ProvisioningFailed",
+        "storageclass \"fast\" not found",
+    )];
+    let verdict = judge(&seen, true, NOW.parse().unwrap());
+    assert_eq!(verdict.reason, Reason::VolumePending);
+    assert!(
+        verdict.message.contains("\"fast\" not found"),
+        "{}",
+        verdict.message
+    );
+    // The class may wait for a pod that finds no node for another reason.
+    seen.pods = vec![pod(&unschedulable_for(
+        "0/1 nodes are available: Insufficient memory",
+    ))];
+    assert_eq!(
+        judge(&seen, true, NOW.parse().unwrap()).reason,
+        Reason::Unschedulable
+    );
+}
+
+#[test]
+fn a_mount_that_fails_is_told() {
+    let mut seen = seen(&waiting_for("ContainerCreating", ""));
+    seen.warnings = vec![warning_about(
+        "Pod",
+        "FailedMount",
+        "references non-existent secret key: authToken",
+    )];
+    let verdict = judge(&seen, true, NOW.parse().unwrap());
+    assert_eq!(verdict.reason, Reason::NotReady);
+    assert!(verdict.message.contains("authToken"), "{}", verdict.message);
+}
+
+#[rstest]
+#[case::to_be_installed(true, Reason::Starting)]
+#[case::waiting_for_the_integration(false, Reason::NotInstalled)]
+fn without_a_workload_it_depends_on_the_integration(
+    #[case] installs: bool,
+    #[case] reason: Reason,
+) {
+    let verdict = judge(&WorkloadSeen::default(), installs, NOW.parse().unwrap());
+    assert_eq!(verdict.reason, reason);
+}
+
+#[test]
+fn a_pod_that_ends_is_rolling_out() {
+    let mut ends = seen(&json!({"conditions": [{"type": "Ready", "status": "True"}]}));
+    let mut pod = ends.pods[0].as_ref().clone();
+    pod.metadata.deletion_timestamp = pod.metadata.creation_timestamp.clone();
+    ends.pods = vec![Arc::new(pod)];
+    assert_eq!(
+        judge(&ends, true, NOW.parse().unwrap()).reason,
+        Reason::RollingOut
+    );
+}

@@ -1,0 +1,52 @@
+//! The only writer of a bridge's status.
+
+use kube::api::{Patch, PatchParams};
+use kube::{Api, Client, Resource as _};
+use messaging_bridge_crds::{MessagingBridge, MessagingBridgeStatus};
+use serde_json::{Value, json};
+
+/// Apart from the field manager of the relay's objects: `kubectl get -o yaml --show-managed-fields` tells them apart.
+const MANAGER: &str = "messaging-bridge-operator-status";
+
+/// Why a status was not written.
+#[derive(Debug, thiserror::Error)]
+#[error("the status was not written: {0}")]
+pub struct StatusError(#[source] kube::Error);
+
+/// Writes the status. A bridge that is gone meanwhile needs none.
+pub async fn write(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+    status: &MessagingBridgeStatus,
+) -> Result<(), StatusError> {
+    let status = serde_json::to_value(status).unwrap_or_default();
+    patch(client, namespace, name, &status).await
+}
+
+/// Writes a status that has no type, for an object that has none.
+pub async fn patch(
+    client: &Client,
+    namespace: &str,
+    name: &str,
+    status: &Value,
+) -> Result<(), StatusError> {
+    // Untyped: what cannot be read as a bridge still has a status to be written.
+    let kind = kube::discovery::ApiResource::erase::<MessagingBridge>(&());
+    let api: Api<kube::core::DynamicObject> =
+        Api::namespaced_with(client.clone(), namespace, &kind);
+    let body = json!({
+        "apiVersion": MessagingBridge::api_version(&()),
+        "kind": MessagingBridge::kind(&()),
+        "status": status,
+    });
+    let parameters = PatchParams::apply(MANAGER).force();
+    match api
+        .patch_status(name, &parameters, &Patch::Apply(&body))
+        .await
+    {
+        Ok(_) => Ok(()),
+        Err(kube::Error::Api(answer)) if answer.code == 404 => Ok(()),
+        Err(error) => Err(StatusError(error)),
+    }
+}
