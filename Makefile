@@ -17,7 +17,7 @@ demo: ## a customer's text and the agent's reply, in the terminal and in a page 
 	cargo build -p messaging-bridge-relay -p messaging-bridge-sandbox
 	$(BIN)/messaging-bridge-sandbox demo --relay $(BIN)/messaging-bridge-relay $(if $(filter-out 0,$(ONCE)),--once)
 
-test: ## every test, the page in a real browser included; nothing is skipped
+test: image ## every test, the page in a real browser included; nothing is skipped
 	@scripts/need rust cc browser venv cluster
 	cargo test --workspace
 
