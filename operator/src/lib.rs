@@ -8,6 +8,7 @@
 pub mod admin;
 pub mod apply;
 pub mod build;
+pub mod cli;
 pub mod controller;
 pub mod crd_wait;
 pub mod dereference;

@@ -1,1 +1,201 @@
-//! (being written)
+//! Watches bridges and everything that concerns them, and brings each through the five phases.
+//!
+//! It guarantees: one bridge's reconcile never runs twice at a time and never longer than a minute; trouble with one
+//! delays no other; an object that cannot be read stops nothing; an unchanged bridge costs reads from caches, and a
+//! look at its relay's status now and then.
+
+mod backoff;
+mod caches;
+mod context;
+mod deletion;
+mod index;
+mod malformed;
+mod reconcile;
+
+use std::sync::Arc;
+
+use futures_util::StreamExt as _;
+use k8s_openapi::api::core::v1::Secret;
+use kube::core::PartialObjectMeta;
+use kube::runtime::controller::Config;
+use kube::runtime::reflector::ObjectRef;
+use kube::runtime::{Controller, Predicate as _, WatchStreamExt as _, predicates};
+use kube::{Client, Resource, ResourceExt as _};
+use tokio::sync::{mpsc, watch};
+
+pub(crate) use self::caches::Caches;
+use self::caches::Guarded;
+pub(crate) use self::context::Context;
+pub use self::reconcile::ReconcileError;
+use crate::admin::{Metrics, Readiness};
+use crate::names::BRIDGE_ANNOTATION;
+use crate::platforms::Platforms;
+use crate::relay_status::RelayStatusReader;
+use crate::validate::Frame;
+
+/// Bridges that are reconciled at the same time.
+const CONCURRENCY: u16 = 16;
+
+/// Everything that the controller works with.
+pub struct Equipment {
+    /// The API server.
+    pub client: Client,
+    /// What is the same for all bridges.
+    pub frame: Frame,
+    /// Both platforms.
+    pub platforms: Platforms,
+    /// The relays' status.
+    pub relays: RelayStatusReader,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// What is still waited for.
+    pub readiness: Arc<Readiness>,
+}
+
+/// Runs until `stop` says so and the running reconciles have ended.
+pub async fn run(equipment: Equipment, mut stop: watch::Receiver<bool>) {
+    let Equipment {
+        client,
+        frame,
+        platforms,
+        relays,
+        metrics,
+        readiness,
+    } = equipment;
+    let (gone, departures) = mpsc::unbounded_channel();
+    let (bridges, bridge_changes) = caches::bridges(&client, gone);
+    let (stateful_sets, stateful_set_changes) = caches::managed(&client);
+    let (services, service_changes) = caches::managed(&client);
+    let (config_maps, config_map_changes) = caches::managed(&client);
+    let (service_accounts, service_account_changes) = caches::managed(&client);
+    let (network_policies, network_policy_changes) = caches::managed(&client);
+    let (pods, pod_changes) = caches::managed(&client);
+    let (claims, claim_changes) = caches::managed(&client);
+    let (secrets, secret_changes) = caches::secrets(&client);
+    let caches = Caches {
+        bridges,
+        stateful_sets,
+        services,
+        config_maps,
+        service_accounts,
+        network_policies,
+        pods,
+        claims,
+        secrets,
+    };
+    let context = Arc::new(Context::new(
+        client,
+        caches.clone(),
+        frame,
+        platforms,
+        relays,
+        Arc::clone(&metrics),
+    ));
+    let changes = bridge_changes.predicate_filter(
+        predicates::generation.combine(predicates::annotations),
+        kube::runtime::PredicateConfig::default(),
+    );
+    let of_secrets = Arc::clone(&context);
+    let reconciles =
+        Controller::for_stream(synced(changes, caches.clone()), caches.bridges.clone())
+            .with_config(Config::default().concurrency(CONCURRENCY))
+            .owns_stream(stateful_set_changes)
+            .owns_stream(service_changes)
+            .owns_stream(config_map_changes)
+            .owns_stream(service_account_changes)
+            .owns_stream(network_policy_changes)
+            .watches_stream(pod_changes, |pod| annotated(&pod))
+            .watches_stream(claim_changes, |claim| annotated(&claim))
+            .watches_stream(secret_changes, move |secret| named(&secret, &of_secrets))
+            .graceful_shutdown_on(async move {
+                // A sender that is gone says the same.
+                let _ = stop.wait_for(|stopping| *stopping).await;
+            })
+            .run(
+                reconcile::reconcile,
+                reconcile::after_failure,
+                Arc::clone(&context),
+            );
+    let background = [
+        tokio::spawn(announce_deletions(departures, Arc::clone(&context))),
+        tokio::spawn(report_synced(caches, readiness)),
+        tokio::spawn(count(context, metrics)),
+    ];
+    reconciles.for_each(|_| std::future::ready(())).await;
+    for task in background {
+        task.abort();
+    }
+}
+
+/// Holds the first bridges back until every cache is filled: an empty cache looks like missing Secrets.
+fn synced(
+    changes: impl futures_util::Stream<Item = Result<Guarded, kube::runtime::watcher::Error>>
+    + Send
+    + 'static,
+    caches: Caches,
+) -> impl futures_util::Stream<Item = Result<Guarded, kube::runtime::watcher::Error>> + Send + 'static
+{
+    changes.then(move |change| {
+        let caches = caches.clone();
+        async move {
+            if change.is_ok() {
+                filled(&caches).await;
+            }
+            change
+        }
+    })
+}
+
+async fn filled(caches: &Caches) {
+    // An error says that the watch ended: so does everything.
+    let _ = tokio::join!(
+        caches.stateful_sets.wait_until_ready(),
+        caches.services.wait_until_ready(),
+        caches.config_maps.wait_until_ready(),
+        caches.service_accounts.wait_until_ready(),
+        caches.network_policies.wait_until_ready(),
+        caches.pods.wait_until_ready(),
+        caches.claims.wait_until_ready(),
+        caches.secrets.wait_until_ready(),
+    );
+}
+
+async fn report_synced(caches: Caches, readiness: Arc<Readiness>) {
+    let _ = caches.bridges.wait_until_ready().await;
+    readiness.has("the bridges");
+    filled(&caches).await;
+    readiness.has("the caches");
+}
+
+async fn announce_deletions(
+    mut departures: mpsc::UnboundedReceiver<Guarded>,
+    context: Arc<Context>,
+) {
+    while let Some(gone) = departures.recv().await {
+        deletion::announce(&gone, &context).await;
+    }
+}
+
+/// Keeps the gauges up to date that nobody else touches.
+async fn count(context: Arc<Context>, metrics: Arc<Metrics>) {
+    let mut ticks = tokio::time::interval(std::time::Duration::from_secs(5));
+    loop {
+        ticks.tick().await;
+        metrics.waiting(context.backoff.waiting());
+    }
+}
+
+/// The bridge that an object names in its annotation: pods and claims have no owner that leads there.
+fn annotated<K: Resource>(object: &K) -> Option<ObjectRef<Guarded>> {
+    let name = object.annotations().get(BRIDGE_ANNOTATION)?;
+    Some(ObjectRef::new(name).within(&object.namespace()?))
+}
+
+fn named(secret: &PartialObjectMeta<Secret>, context: &Context) -> Vec<ObjectRef<Guarded>> {
+    let namespace = secret.namespace().unwrap_or_default();
+    let bridges = context.index().bridges(&namespace, &secret.name_any());
+    bridges
+        .iter()
+        .map(|name| ObjectRef::new(name).within(&namespace))
+        .collect()
+}

@@ -1,0 +1,39 @@
+//! What the operator still waits for before it can do its work, by name.
+
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
+/// What is still waited for.
+#[derive(Debug)]
+pub struct Readiness {
+    missing: Mutex<BTreeSet<&'static str>>,
+}
+
+impl Readiness {
+    /// Waits for these.
+    pub fn waiting_for(missing: &[&'static str]) -> Self {
+        Self {
+            missing: Mutex::new(missing.iter().copied().collect()),
+        }
+    }
+
+    /// It is there.
+    pub fn has(&self, what: &'static str) {
+        self.lock().remove(what);
+    }
+
+    /// It is not there any more.
+    pub fn lacks(&self, what: &'static str) {
+        self.lock().insert(what);
+    }
+
+    /// What is missing, in words; `None` when nothing is.
+    pub fn missing(&self) -> Option<String> {
+        let missing = self.lock();
+        (!missing.is_empty()).then(|| missing.iter().copied().collect::<Vec<_>>().join(", "))
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeSet<&'static str>> {
+        self.missing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

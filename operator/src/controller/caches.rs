@@ -1,0 +1,101 @@
+//! What the operator watches, and the caches that are filled by it.
+//!
+//! Everything that is read often is read from here. Of Secrets only the names and versions are kept: annotations may
+//! repeat their values (`kubectl apply` does that), so they are dropped before anything is stored.
+
+use std::fmt::Debug;
+
+use futures_util::{Stream, StreamExt as _};
+use k8s_openapi::api::apps::v1::StatefulSet;
+use k8s_openapi::api::core::v1::{
+    ConfigMap, PersistentVolumeClaim, Pod, Secret, Service, ServiceAccount,
+};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
+use kube::core::{DeserializeGuard, PartialObjectMeta};
+use kube::runtime::reflector::{self, Store};
+use kube::runtime::{WatchStreamExt as _, watcher};
+use kube::{Api, Client, Resource, ResourceExt as _};
+use messaging_bridge_crds::MessagingBridge;
+use serde::de::DeserializeOwned;
+
+use crate::names::MANAGED;
+
+/// A bridge as it comes from the API server: what cannot be read does not stop the watch.
+pub(super) type Guarded = DeserializeGuard<MessagingBridge>;
+
+/// The caches.
+#[derive(Clone)]
+pub(crate) struct Caches {
+    pub(crate) bridges: Store<Guarded>,
+    pub(crate) stateful_sets: Store<StatefulSet>,
+    pub(crate) services: Store<Service>,
+    pub(crate) config_maps: Store<ConfigMap>,
+    pub(crate) service_accounts: Store<ServiceAccount>,
+    pub(crate) network_policies: Store<NetworkPolicy>,
+    pub(crate) pods: Store<Pod>,
+    pub(crate) claims: Store<PersistentVolumeClaim>,
+    pub(crate) secrets: Store<PartialObjectMeta<Secret>>,
+}
+
+/// The stream that fills a cache.
+pub(super) type Filled<K> = std::pin::Pin<Box<dyn Stream<Item = Result<K, watcher::Error>> + Send>>;
+
+/// What is found by the operator's label.
+pub(super) fn managed<K>(client: &Client) -> (Store<K>, Filled<K>)
+where
+    K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+{
+    let (reader, writer) = reflector::store();
+    let stream = watcher(
+        Api::<K>::all(client.clone()),
+        watcher::Config::default().labels(MANAGED),
+    )
+    .default_backoff()
+    .modify(|object| object.managed_fields_mut().clear())
+    .reflect(writer)
+    .touched_objects();
+    (reader, stream.boxed())
+}
+
+/// The names and versions of all Secrets.
+pub(super) fn secrets(
+    client: &Client,
+) -> (
+    Store<PartialObjectMeta<Secret>>,
+    Filled<PartialObjectMeta<Secret>>,
+) {
+    let (reader, writer) = reflector::store();
+    let stream = watcher(
+        Api::<PartialObjectMeta<Secret>>::all(client.clone()),
+        watcher::Config::default(),
+    )
+    .default_backoff()
+    .modify(|secret| {
+        secret.managed_fields_mut().clear();
+        secret.annotations_mut().clear();
+        secret.labels_mut().clear();
+    })
+    .reflect(writer)
+    .touched_objects();
+    (reader, stream.boxed())
+}
+
+/// Bridges, with every deletion that the watch shows handed to `gone`.
+pub(super) fn bridges(
+    client: &Client,
+    gone: tokio::sync::mpsc::UnboundedSender<Guarded>,
+) -> (Store<Guarded>, Filled<Guarded>) {
+    let (reader, writer) = reflector::store();
+    let api: Api<Guarded> = Api::all(client.clone());
+    let stream = watcher(api, watcher::Config::default())
+        .default_backoff()
+        .inspect(move |event| {
+            if let Ok(watcher::Event::Delete(bridge)) = event {
+                // The receiver ends with the process.
+                let _ = gone.send(bridge.clone());
+            }
+        })
+        .reflect(writer)
+        .applied_objects();
+    (reader, stream.boxed())
+}
