@@ -1,5 +1,6 @@
 //! The generated files: where each stands below the repository's root, and what is in it.
 
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt as _;
 use messaging_bridge_crds::{MessagingBridge, RelayConfig, check_manifest};
 use serde::Serialize;
@@ -24,6 +25,10 @@ pub(crate) fn all() -> Vec<Artefact> {
             content: yaml("The MessagingBridge resource.", &MessagingBridge::crd()),
         },
         Artefact {
+            path: "charts/messaging-bridge/templates/crds/messagingbridges.yaml",
+            content: chart_template(&MessagingBridge::crd()),
+        },
+        Artefact {
             path: "crds/relay-config.golden.yaml",
             content: yaml(
                 "What the operator writes for examples/full.yaml, and what the relay must go on reading.",
@@ -39,6 +44,16 @@ pub(crate) fn all() -> Vec<Artefact> {
             content: reference::relay_config(),
         },
     ]
+}
+
+/// The definition as a template, so that `helm upgrade` upgrades it, kept when the release is uninstalled.
+fn chart_template(crd: &CustomResourceDefinition) -> String {
+    let mut crd = crd.clone();
+    let keep = ("helm.sh/resource-policy".to_owned(), "keep".to_owned());
+    crd.metadata.annotations = Some([keep].into());
+    // Braces in a description are text, not a template's action.
+    let body = yaml("The MessagingBridge resource.", &crd).replace("{{", "{{ `{{` }}");
+    format!("{{{{- if .Values.crds.install }}}}\n{body}{{{{- end }}}}\n")
 }
 
 fn golden_relay_config() -> RelayConfig {
