@@ -78,6 +78,12 @@ impl<T> Remembered<T> {
         }
     }
 
+    /// Whether the last answer is missing, and not often enough to give up what was believed, here or before the
+    /// operator started.
+    pub fn is_unsettled(&self) -> bool {
+        (1..PATIENCE).contains(&self.failures)
+    }
+
     /// What is believed; `None` before the first answer.
     pub fn believed(&self) -> Option<&Answer<T>> {
         self.answer.as_ref()
@@ -116,6 +122,13 @@ pub struct PlatformFacts {
     pub checked: Option<Timestamp>,
 }
 
+impl PlatformFacts {
+    /// Whether some answer is missing, and not often enough to be told.
+    pub fn are_unsettled(&self) -> bool {
+        self.token.is_unsettled() || self.integration.is_unsettled() || self.number.is_unsettled()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -146,6 +159,10 @@ mod tests {
         assert_eq!(remembered.believed(), None);
         remembered.hear(none());
         assert_eq!(remembered.believed(), Some(&none()));
+        assert!(remembered.is_unsettled());
+        remembered.hear(none());
+        remembered.hear(none());
+        assert!(!remembered.is_unsettled());
     }
 
     #[test]

@@ -4,11 +4,15 @@
 //! for it, and otherwise on a schedule of about ten minutes. In between the remembered facts are handed out, and no
 //! call is made. Everything here reads; nothing is changed at either platform.
 //!
+//! A check never takes longer than [`LONGEST`], whatever hangs, and one that is given up changes nothing that was known.
 //! What follows from the facts is decided in `validate` and `status`.
 
 mod facts;
+mod observer;
 mod orgs;
+mod question;
 pub mod schedule;
+mod twilio;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,21 +20,25 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use messaging_bridge_clients::genesys::{
-    ClientCredentials, GenesysHosts, WireProfile, find_integration,
+    ClientCredentials, GenesysHosts, IntegrationLookupError, OpenIntegration, WireProfile,
 };
 use messaging_bridge_clients::secrets::TwilioSecret;
-use messaging_bridge_clients::twilio::{
-    AccountStatus, MessagingServiceSid, ServiceView, TwilioClient,
-};
+use messaging_bridge_clients::twilio::{MessagingServiceSid, TwilioClient};
 use messaging_bridge_clients::{ApiError, ErrorKind, Platform};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use url::Url;
 
 pub use self::facts::{Answer, NumberFacts, PlatformFacts, Remembered};
-use self::orgs::Orgs;
+pub use self::observer::CallObserver;
+use self::observer::Observer;
+use self::orgs::{Org, Orgs};
+use self::question::Questions;
+use self::twilio::Inquiry;
 
-/// Hears of each call: platform, operation, outcome, duration.
-pub type CallObserver = Arc<dyn Fn(Platform, &'static str, &'static str, Duration) + Send + Sync>;
+/// How long one platform may take in all: below the deadline of a reconcile.
+const LONGEST: Duration = Duration::from_secs(40);
+/// How old a list of integrations may be for a bridge that is new or has changed.
+const RECENT: Duration = Duration::from_secs(10);
 
 /// What is asked for one bridge.
 pub struct FactsRequest {
@@ -61,8 +69,10 @@ pub struct FactsRequest {
 }
 
 /// What is remembered of one bridge.
+#[derive(Clone)]
 struct Remembering {
     version: String,
+    questions: Questions,
     facts: PlatformFacts,
     due: Instant,
     pools: Option<Instant>,
@@ -74,7 +84,7 @@ pub struct Platforms {
     interval: Duration,
     orgs: Orgs,
     bridges: Mutex<HashMap<String, Remembering>>,
-    observe: CallObserver,
+    observer: Observer,
     chance: Box<dyn Fn() -> f64 + Send + Sync>,
 }
 
@@ -91,7 +101,7 @@ impl Platforms {
             interval,
             orgs: Orgs::default(),
             bridges: Mutex::default(),
-            observe,
+            observer: Observer(observe),
             chance,
         }
     }
@@ -103,26 +113,31 @@ impl Platforms {
 
     /// What both platforms say; asked now only if it is due. With the time until it is due again.
     pub async fn facts(&self, request: &FactsRequest, now: Timestamp) -> (PlatformFacts, Duration) {
-        let known = self.lock().remove(&request.bridge);
-        let mut remembering = match known {
-            Some(known) if known.version == request.version => {
-                let wait = known.due.saturating_duration_since(Instant::now());
-                if !request.force && !wait.is_zero() {
-                    let facts = known.facts.clone();
-                    self.lock().insert(request.bridge.clone(), known);
-                    return (facts, wait);
-                }
-                known
+        let known = self.lock().get(&request.bridge).cloned();
+        let same = known
+            .as_ref()
+            .is_some_and(|known| known.version == request.version);
+        if let Some(known) = known.as_ref().filter(|_| same && !request.force) {
+            let wait = known.due.saturating_duration_since(Instant::now());
+            if !wait.is_zero() {
+                return (known.facts.clone(), wait);
             }
-            // Something changed: what was said before is about something else.
-            _ => Remembering {
-                version: request.version.clone(),
-                facts: PlatformFacts::default(),
-                due: Instant::now(),
-                pools: None,
-            },
+        }
+        let mut remembering = known.unwrap_or_else(|| Remembering {
+            version: String::new(),
+            questions: Questions::default(),
+            facts: PlatformFacts::default(),
+            due: Instant::now(),
+            pools: None,
+        });
+        question::attune(&mut remembering, Questions::of(request));
+        let age = match (request.force, same) {
+            (true, _) => Duration::ZERO,
+            (false, true) => self.interval / 2,
+            (false, false) => RECENT,
         };
-        let wait = self.check(request, &mut remembering).await;
+        let wait = Box::pin(self.check(request, &mut remembering, age)).await;
+        remembering.version.clone_from(&request.version);
         remembering.facts.checked = Some(now);
         remembering.due = Instant::now() + wait;
         let facts = remembering.facts.clone();
@@ -130,31 +145,30 @@ impl Platforms {
         (facts, wait)
     }
 
-    async fn check(&self, request: &FactsRequest, remembering: &mut Remembering) -> Duration {
+    /// Asks both at once; the lists of integrations may be of `age`.
+    async fn check(
+        &self,
+        request: &FactsRequest,
+        remembering: &mut Remembering,
+        age: Duration,
+    ) -> Duration {
         let mut trouble = Trouble::default();
+        let ((token, integration), number) = tokio::join!(
+            self.ask_genesys(request, age),
+            self.ask_twilio(request, remembering)
+        );
         let facts = &mut remembering.facts;
-        if let Some(clients) = &request.relay_clients {
-            let answer = self.token(request, clients).await;
-            facts.token.hear(trouble.note(answer));
+        if let Some(outcome) = token {
+            facts.token.hear(trouble.note(outcome.map(Answer::Said)));
         }
-        if let Some(clients) = &request.lookup_clients {
-            let found = self.integrations(request, clients).await;
-            let answer =
-                found.map(|all| find_integration(&all, &request.integration_name).cloned());
-            facts.integration.hear(trouble.note(answer));
+        if let Some(outcome) = integration {
+            facts
+                .integration
+                .hear(trouble.note(outcome.map(Answer::Said)));
         }
-        if let Some(secret) = &request.twilio {
-            let answer = self
-                .number(request, secret, &mut remembering.pools, facts)
-                .await;
-            let facts = &mut remembering.facts;
-            facts.number.hear(match answer {
-                Ok(Some(number)) => Answer::Said(number),
-                Ok(None) => {
-                    Answer::Suspended("the Twilio account is suspended or closed".to_owned())
-                }
-                Err(error) => trouble.note(Err(error)),
-            });
+        if let Some((outcome, pools)) = number {
+            facts.number.hear(trouble.note(outcome));
+            remembering.pools = pools;
         }
         schedule::next(
             self.interval,
@@ -164,153 +178,94 @@ impl Platforms {
         )
     }
 
-    async fn token(
+    /// The relay's token, and the integration.
+    async fn ask_genesys(
         &self,
         request: &FactsRequest,
-        clients: &[ClientCredentials],
-    ) -> Result<(), ApiError> {
-        let org = self
-            .orgs
-            .get(&self.http, &request.hosts, request.profile, clients);
-        self.observed(Platform::Genesys, "token", org.client().authenticate())
-            .await
-    }
-
-    async fn integrations(
-        &self,
-        request: &FactsRequest,
-        clients: &[ClientCredentials],
-    ) -> Result<Arc<Vec<messaging_bridge_clients::genesys::OpenIntegration>>, ApiError> {
-        let org = self
-            .orgs
-            .get(&self.http, &request.hosts, request.profile, clients);
-        // A list that another bridge of the organisation has read lately is as good.
-        let age = if request.force {
-            Duration::ZERO
-        } else {
-            self.interval / 2
+        age: Duration,
+    ) -> (Option<Result<(), ApiError>>, Option<Integration>) {
+        let began = Instant::now();
+        let token = match &request.relay_clients {
+            Some(clients) => {
+                let org = self.org(request, clients);
+                let call = org.authenticate(&self.observer);
+                Some(within(LONGEST, Platform::Genesys, call).await)
+            }
+            None => None,
         };
-        self.observed(
-            Platform::Genesys,
-            "list_integrations",
-            org.integrations(age),
-        )
-        .await
+        let Some(clients) = &request.lookup_clients else {
+            return (token, None);
+        };
+        if let Some(Err(error)) = &token
+            && Answer::<()>::of_error(error.clone()).is_none()
+        {
+            // Who does not answer is not asked for more.
+            let error = error.clone();
+            return (token, Some(Err(error)));
+        }
+        let org = self.org(request, clients);
+        let call = org.integration(&request.integration_name, age, &self.observer);
+        let rest = LONGEST.saturating_sub(began.elapsed());
+        let integration = within(rest, Platform::Genesys, call).await;
+        (token, Some(integration))
     }
 
-    /// The number and its Messaging Service; `None` if the account is suspended.
-    async fn number(
+    fn org(&self, request: &FactsRequest, clients: &[ClientCredentials]) -> Arc<Org> {
+        self.orgs
+            .get(&self.http, &request.hosts, request.profile, clients)
+    }
+
+    /// The number.
+    async fn ask_twilio(
         &self,
         request: &FactsRequest,
-        secret: &TwilioSecret,
-        pools: &mut Option<Instant>,
-        known: &PlatformFacts,
-    ) -> Result<Option<NumberFacts>, ApiError> {
-        let twilio = TwilioClient::new(
+        remembering: &Remembering,
+    ) -> Option<twilio::Findings> {
+        let secret = request.twilio.as_ref()?;
+        let client = TwilioClient::new(
             self.http.clone(),
             request.twilio_api.clone(),
             secret.account.clone(),
             secret.credentials.clone(),
         );
-        let number = self
-            .observed(
-                Platform::Twilio,
-                "read_number",
-                twilio.phone_number(&request.number),
-            )
-            .await?;
-        let account = self
-            .observed(Platform::Twilio, "read_account", twilio.account())
-            .await;
-        if let Ok(AccountStatus::Suspended | AccountStatus::Closed) = account {
-            return Ok(None);
-        }
-        let Some(found) = number else {
-            return Ok(Some(NumberFacts {
-                number: None,
-                service: ServiceView::NotRead,
-                service_unread: None,
-            }));
-        };
-        let service = self
-            .service(request, &twilio, &found.sid, pools, known)
-            .await;
-        let (service, service_unread) = match service {
-            Ok(view) => (view, None),
-            Err(error) => (
-                ServiceView::NotRead,
-                Some(error.without_correlation_id().to_string()),
-            ),
-        };
-        Ok(Some(NumberFacts {
-            number: Some(found),
-            service,
-            service_unread,
-        }))
-    }
-
-    /// The Messaging Service of the number: the named one each time, an unnamed one through all pools once a day.
-    async fn service(
-        &self,
-        request: &FactsRequest,
-        twilio: &TwilioClient,
-        number_sid: &str,
-        pools: &mut Option<Instant>,
-        known: &PlatformFacts,
-    ) -> Result<ServiceView, ApiError> {
-        let before = match known.number.believed() {
-            Some(Answer::Said(facts)) => Some(&facts.service),
+        let known = match remembering.facts.number.believed() {
+            Some(Answer::Said(facts)) => Some(facts.service.clone()),
             _ => None,
         };
-        let fresh = !request.force && pools.is_some_and(|read| read.elapsed() < schedule::POOLS);
-        let named = match (&request.messaging_service, before) {
-            (Some(sid), _) => Some(sid.clone()),
-            (None, Some(ServiceView::In(service))) if fresh => Some(service.sid.clone()),
-            (None, Some(ServiceView::InNone)) if fresh => return Ok(ServiceView::InNone),
-            (None, _) => None,
+        let inquiry = Inquiry {
+            client: &client,
+            request,
+            observer: &self.observer,
+            known,
+            pools: remembering.pools,
         };
-        let call = twilio.service_view(number_sid, named.as_ref());
-        let view = self
-            .observed(Platform::Twilio, "read_messaging_service", call)
-            .await?;
-        if request.messaging_service.is_none() {
-            *pools = match view {
-                // It left the service that it was in: look through all pools at the next check.
-                ServiceView::Missing(_) | ServiceView::NotInPool(_) => None,
-                _ if named.is_none() => Some(Instant::now()),
-                _ => *pools,
-            };
-            if matches!(view, ServiceView::Missing(_) | ServiceView::NotInPool(_)) {
-                let call = twilio.service_view(number_sid, None);
-                let view = self
-                    .observed(Platform::Twilio, "read_messaging_service", call)
-                    .await?;
-                *pools = Some(Instant::now());
-                return Ok(view);
-            }
-        }
-        Ok(view)
-    }
-
-    async fn observed<T>(
-        &self,
-        platform: Platform,
-        operation: &'static str,
-        call: impl Future<Output = Result<T, ApiError>>,
-    ) -> Result<T, ApiError> {
-        let began = Instant::now();
-        let outcome = call.await;
-        let word = match &outcome {
-            Ok(_) => "ok",
-            Err(error) => error.kind.as_str(),
-        };
-        (self.observe)(platform, operation, word, began.elapsed());
-        outcome
+        let findings = timeout(LONGEST, inquiry.make()).await;
+        Some(findings.unwrap_or_else(|_| (Err(too_long(Platform::Twilio)), remembering.pools)))
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Remembering>> {
         self.bridges.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+type Integration = Result<Result<OpenIntegration, IntegrationLookupError>, ApiError>;
+
+async fn within<T>(
+    limit: Duration,
+    platform: Platform,
+    call: impl Future<Output = Result<T, ApiError>>,
+) -> Result<T, ApiError> {
+    let outcome = timeout(limit, call).await;
+    outcome.unwrap_or_else(|_| Err(too_long(platform)))
+}
+
+fn too_long(platform: Platform) -> ApiError {
+    ApiError::new(
+        platform,
+        "check",
+        ErrorKind::Transient,
+        "the answers take too long",
+    )
 }
 
 /// What the calls of one check say about the next.
@@ -321,17 +276,17 @@ struct Trouble {
 }
 
 impl Trouble {
-    fn note<T>(&mut self, outcome: Result<T, ApiError>) -> Answer<T> {
-        match outcome {
-            Ok(said) => Answer::Said(said),
-            Err(error) => {
-                if let ErrorKind::Throttled { retry_after } = error.kind {
-                    self.patience = self.patience.max(retry_after);
-                }
-                let answer = Answer::of_error(error);
-                self.failed |= answer.is_none();
-                answer
+    fn note<T>(&mut self, outcome: Result<Answer<T>, ApiError>) -> Answer<T> {
+        outcome.unwrap_or_else(|error| {
+            if let ErrorKind::Throttled { retry_after } = error.kind {
+                self.patience = self.patience.max(retry_after);
             }
-        }
+            let answer = Answer::of_error(error);
+            self.failed |= answer.is_none();
+            answer
+        })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,48 +4,116 @@
 //! tenant's client id alone has a cache of his own, and is refused by Genesys Cloud itself.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
-use messaging_bridge_clients::ApiError;
 use messaging_bridge_clients::genesys::{
-    ClientCredentials, GenesysClient, GenesysHosts, OpenIntegration, WireProfile,
+    ClientCredentials, GenesysClient, GenesysHosts, IntegrationLookupError, OpenIntegration,
+    WireProfile, find_integration,
 };
+use messaging_bridge_clients::{ApiError, Platform};
 use secrecy::ExposeSecret as _;
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
+use super::observer::Observer;
+
 /// Caches that nobody used for so long are dropped, tokens included.
 const UNUSED: Duration = Duration::from_hours(1);
-/// Two bridges that ask at once share an answer, also when both want a fresh one.
+/// Two bridges that ask at once share an answer, also a failure, and also when both want a fresh one.
 const SAME_TIME: Duration = Duration::from_secs(5);
+
+type Listed = Result<Arc<Vec<OpenIntegration>>, ApiError>;
 
 /// An organisation as one OAuth client sees it.
 pub(super) struct Org {
     client: GenesysClient,
+    /// The last refusal of a token, and when. Held while a token is asked for, so that it is asked for once.
+    refusal: tokio::sync::Mutex<Option<(Instant, ApiError)>>,
     /// Held while the list is read, so that it is read once.
-    list: tokio::sync::Mutex<Option<(Instant, Arc<Vec<OpenIntegration>>)>>,
+    list: tokio::sync::Mutex<Option<(Instant, Listed)>>,
 }
 
 impl Org {
-    pub(super) fn client(&self) -> &GenesysClient {
-        &self.client
+    fn new(client: GenesysClient) -> Self {
+        Self {
+            client,
+            refusal: tokio::sync::Mutex::default(),
+            list: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// Whether Genesys Cloud gives this client a token. A token that is still valid is not asked for again: a client
+    /// that was disabled meanwhile shows when the token is used.
+    pub(super) async fn authenticate(&self, observer: &Observer) -> Result<(), ApiError> {
+        let mut refusal = self.refusal.lock().await;
+        if let Some((when, error)) = refusal.as_ref()
+            && when.elapsed() < SAME_TIME
+        {
+            return Err(error.clone());
+        }
+        let mut call = pin!(self.client.authenticate());
+        // What is ready at once came from memory: no call is counted.
+        let at_once = poll_fn(|context| Poll::Ready(call.as_mut().poll(context))).await;
+        let outcome = match at_once {
+            Poll::Ready(outcome) => outcome,
+            Poll::Pending => observer.watch(Platform::Genesys, "token", call).await,
+        };
+        *refusal = outcome
+            .as_ref()
+            .err()
+            .map(|error| (Instant::now(), error.clone()));
+        outcome
     }
 
     /// All integrations, not older than `age`.
-    pub(super) async fn integrations(
-        &self,
-        age: Duration,
-    ) -> Result<Arc<Vec<OpenIntegration>>, ApiError> {
+    pub(super) async fn integrations(&self, age: Duration, observer: &Observer) -> Listed {
         let mut list = self.list.lock().await;
-        if let Some((read, found)) = list.as_ref()
-            && read.elapsed() < age.max(SAME_TIME)
-        {
-            return Ok(Arc::clone(found));
+        if let Some((read, outcome)) = list.as_ref() {
+            let usable = if outcome.is_ok() { age } else { SAME_TIME };
+            if read.elapsed() < usable.max(SAME_TIME) {
+                return outcome.clone();
+            }
         }
-        let found = Arc::new(self.client.open_integrations().await?);
-        *list = Some((Instant::now(), Arc::clone(&found)));
+        let call = self.client.open_integrations();
+        let outcome = observer
+            .watch(Platform::Genesys, "list_integrations", call)
+            .await
+            .map(Arc::new);
+        *list = Some((Instant::now(), outcome.clone()));
+        outcome
+    }
+
+    /// The integration of this name, in a list not older than `age`. A name that is not found there is looked up in a
+    /// fresh list: what was created a moment ago is to be seen.
+    pub(super) async fn integration(
+        &self,
+        name: &str,
+        age: Duration,
+        observer: &Observer,
+    ) -> Result<Result<OpenIntegration, IntegrationLookupError>, ApiError> {
+        let known = self.integrations(age, observer).await?;
+        let found = match find_integration(&known, name) {
+            Ok(found) => Ok(found.clone()),
+            Err(_) => {
+                let fresh = self.integrations(Duration::ZERO, observer).await?;
+                find_integration(&fresh, name).cloned()
+            }
+        };
         Ok(found)
+    }
+}
+
+#[cfg(test)]
+impl Org {
+    /// As if the list had been read so much earlier.
+    pub(super) async fn grow_older(&self, by: Duration) {
+        if let Some((read, _)) = self.list.lock().await.as_mut() {
+            *read = read.checked_sub(by).unwrap_or(*read);
+        }
     }
 }
 
@@ -71,18 +139,19 @@ impl Orgs {
             .or_insert_with(|| {
                 let client =
                     GenesysClient::new(http.clone(), hosts.clone(), profile, credentials.to_vec());
-                let org = Org {
-                    client,
-                    list: tokio::sync::Mutex::new(None),
-                };
-                (Instant::now(), Arc::new(org))
+                (Instant::now(), Arc::new(Org::new(client)))
             });
         entry.0 = Instant::now();
         Arc::clone(&entry.1)
     }
 }
 
-fn key(hosts: &GenesysHosts, profile: WireProfile, credentials: &[ClientCredentials]) -> [u8; 32] {
+/// Tells organisations and clients apart; no secret can be read out of it.
+pub(super) fn key(
+    hosts: &GenesysHosts,
+    profile: WireProfile,
+    credentials: &[ClientCredentials],
+) -> [u8; 32] {
     let mut hash = Sha256::new();
     let mut part = |text: &str| {
         hash.update(text.len().to_le_bytes());

@@ -1,0 +1,69 @@
+//! What the answers about a bridge depend on. Pure.
+//!
+//! An answer stays as long as its question is the same: a Twilio Secret that changes says nothing about Genesys Cloud,
+//! and what Genesys Cloud said last still stands while it is down.
+
+use sha2::{Digest as _, Sha256};
+
+use super::orgs;
+use super::{FactsRequest, Remembering};
+
+type Print = [u8; 32];
+
+/// What is asked for one bridge, in a form that can be compared and not read back. `None`: there is nothing to ask
+/// with.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Questions {
+    token: Option<Print>,
+    integration: Option<Print>,
+    number: Option<Print>,
+}
+
+impl Questions {
+    pub(super) fn of(request: &FactsRequest) -> Self {
+        let org = |clients: &[_]| orgs::key(&request.hosts, request.profile, clients);
+        let twilio = request.twilio.as_ref();
+        let service = request.messaging_service.as_ref();
+        Self {
+            token: request.relay_clients.as_deref().map(org),
+            integration: request
+                .lookup_clients
+                .as_deref()
+                .map(|clients| print(&[&org(clients), request.integration_name.as_bytes()])),
+            number: twilio.map(|secret| {
+                print(&[
+                    secret.fingerprint.as_bytes(),
+                    request.twilio_api.as_str().as_bytes(),
+                    request.number.as_bytes(),
+                    service.map_or("", |sid| sid.as_str()).as_bytes(),
+                ])
+            }),
+        }
+    }
+}
+
+/// Forgets the answers to questions that are not asked any more.
+pub(super) fn attune(remembering: &mut Remembering, questions: Questions) {
+    let before = &remembering.questions;
+    let facts = &mut remembering.facts;
+    if before.token != questions.token {
+        facts.token = super::Remembered::default();
+    }
+    if before.integration != questions.integration {
+        facts.integration = super::Remembered::default();
+    }
+    if before.number != questions.number {
+        facts.number = super::Remembered::default();
+        remembering.pools = None;
+    }
+    remembering.questions = questions;
+}
+
+fn print(parts: &[&[u8]]) -> Print {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update(part.len().to_le_bytes());
+        hash.update(part);
+    }
+    hash.finalize().into()
+}
