@@ -1,27 +1,35 @@
 //! What the chart tells the operator: the shape of every relay, and how often the platforms are asked.
 //!
-//! A versioned YAML file, read once at the start. Reading is strict: an unknown field is an error that names it.
+//! A versioned YAML file, read once at the start. Reading is strict: an unknown field is an error that names it, also
+//! inside the parts that are Kubernetes' own types, and what the API server would refuse for every bridge is refused
+//! here once.
+
+mod check;
+pub(crate) mod quantity;
+mod strict;
 
 use std::collections::BTreeMap;
 
 use k8s_openapi::api::core::v1::{ResourceRequirements, Toleration};
 use k8s_openapi::api::networking::v1::NetworkPolicyEgressRule;
-use messaging_bridge_crds::QueueLimits;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use serde::Deserialize;
 use url::Url;
 
 /// The version of the file that this release reads.
 pub const SETTINGS_VERSION: u32 = 1;
 
-/// The shortest time between two checks of one bridge, in seconds: below it a thousand bridges would spend the
-/// platforms' budgets on being looked at.
-const SHORTEST_INTERVAL: u64 = 30;
+/// What a relay requests and may use where the chart says nothing else. No CPU limit: it would delay the answers to
+/// webhooks.
+const USUAL_REQUESTS: [(&str, &str); 2] = [("cpu", "10m"), ("memory", "32Mi")];
+const USUAL_LIMITS: [(&str, &str); 1] = [("memory", "128Mi")];
 
 /// The whole file.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct OperatorSettings {
-    version: u32,
+    /// The version of the file's format: 1.
+    pub version: u32,
     /// Every relay.
     pub relay: RelaySettings,
     /// When the platforms are asked.
@@ -39,22 +47,22 @@ pub struct RelaySettings {
     /// The image, with its tag or digest.
     pub image: String,
     /// `Always`, `IfNotPresent` or `Never`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "strict::filled")]
     pub image_pull_policy: Option<String>,
     /// Names of Secrets in the bridge's namespace.
     #[serde(default)]
     pub image_pull_secrets: Vec<String>,
-    /// Requests and limits of the container.
-    #[serde(default)]
+    /// Requests and limits of the container, as far as the chart sets them; see [`RelaySettings::container_resources`].
+    #[serde(default, deserialize_with = "strict::resources")]
     pub resources: ResourceRequirements,
     /// Labels that a node must have.
     #[serde(default)]
     pub node_selector: BTreeMap<String, String>,
     /// Taints that the pod stands.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "strict::tolerations")]
     pub tolerations: Vec<Toleration>,
     /// The pod's priority class.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "strict::filled")]
     pub priority_class_name: Option<String>,
     /// More labels of the pod.
     #[serde(default)]
@@ -63,16 +71,16 @@ pub struct RelaySettings {
     #[serde(default)]
     pub pod_annotations: BTreeMap<String, String>,
     /// The proxy through which both platforms are reached.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "strict::filled")]
     pub https_proxy: Option<String>,
     /// Hosts that are reached without it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "strict::filled")]
     pub no_proxy: Option<String>,
     /// Further root certificates, PEM.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "strict::filled")]
     pub ca_bundle: Option<String>,
     /// `json` or `text`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "strict::filled")]
     pub log_format: Option<String>,
     /// The volume of a bridge that names none.
     #[serde(default)]
@@ -80,6 +88,25 @@ pub struct RelaySettings {
     /// The NetworkPolicy of each relay.
     #[serde(default)]
     pub network_policy: NetworkPolicySettings,
+}
+
+impl RelaySettings {
+    /// What the container requests and may use: what the chart sets, and for the rest a relay's usual need.
+    pub fn container_resources(&self) -> ResourceRequirements {
+        let with = |given: &Option<BTreeMap<String, Quantity>>, usual: &[(&str, &str)]| {
+            let mut all: BTreeMap<String, Quantity> = usual
+                .iter()
+                .map(|(name, amount)| ((*name).to_owned(), Quantity((*amount).to_owned())))
+                .collect();
+            all.extend(given.clone().unwrap_or_default());
+            Some(all)
+        };
+        ResourceRequirements {
+            requests: with(&self.resources.requests, &USUAL_REQUESTS),
+            limits: with(&self.resources.limits, &USUAL_LIMITS),
+            claims: self.resources.claims.clone(),
+        }
+    }
 }
 
 /// The volume of a bridge that names none.
@@ -115,7 +142,7 @@ pub struct NetworkPolicySettings {
     #[serde(default = "enabled")]
     pub enabled: bool,
     /// What a relay may reach besides DNS and public addresses on port 443.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "strict::egress")]
     pub extra_egress: Vec<NetworkPolicyEgressRule>,
     /// Namespaces that may read the relays' metrics.
     #[serde(default)]
@@ -200,39 +227,22 @@ impl OperatorSettings {
 
     /// Reads the file's text.
     pub fn parse(text: &str) -> Result<Self, SettingsError> {
-        let settings: Self = serde_saphyr::from_str(text)
-            .map_err(|error| SettingsError::Malformed(error.without_snippet().to_string()))?;
-        settings.checked()
+        let malformed = |error: serde_saphyr::Error| {
+            // The snippet would quote the file.
+            SettingsError::Malformed(error.without_snippet().to_string())
+        };
+        let head: Head = serde_saphyr::from_str(text).map_err(malformed)?;
+        check::version(head.version)?;
+        let settings: Self = serde_saphyr::from_str(text).map_err(malformed)?;
+        check::all(&settings)?;
+        Ok(settings)
     }
+}
 
-    fn checked(self) -> Result<Self, SettingsError> {
-        let invalid = |field, problem: String| Err(SettingsError::Invalid { field, problem });
-        if self.version != SETTINGS_VERSION {
-            return invalid(
-                "version",
-                format!(
-                    "is {}, this operator reads {SETTINGS_VERSION}",
-                    self.version
-                ),
-            );
-        }
-        if self.relay.image.trim().is_empty() {
-            return invalid("relay.image", "is empty: name the relay's image".to_owned());
-        }
-        if QueueLimits::for_volume(&self.relay.storage.size).is_none() {
-            return invalid(
-                "relay.storage.size",
-                "must be a whole number of Mi, Gi or Ti, for example 1Gi".to_owned(),
-            );
-        }
-        if self.checks.interval_seconds < SHORTEST_INTERVAL {
-            return invalid(
-                "checks.intervalSeconds",
-                format!("must be {SHORTEST_INTERVAL} or more"),
-            );
-        }
-        Ok(self)
-    }
+/// The only part of the file that is read before its version is known.
+#[derive(Deserialize)]
+struct Head {
+    version: Option<u64>,
 }
 
 #[cfg(test)]
@@ -251,7 +261,8 @@ mod tests {
     }
 
     #[rstest]
-    #[case::another_version("{version: 2, relay: {image: r}}", "version is 2")]
+    #[case::no_version("{relay: {image: r}}", "version is missing")]
+    #[case::another_version("{version: 2, relays: {}}", "version is 2")]
     #[case::no_image("{version: 1, relay: {}}", "image")]
     #[case::an_empty_image("{version: 1, relay: {image: ''}}", "relay.image is empty")]
     #[case::a_slip("{version: 1, relay: {image: r, nodeselector: {}}}", "nodeselector")]
@@ -267,8 +278,58 @@ mod tests {
         "{version: 1, relay: {image: r}, platforms: {twilioBaseUrl: sandbox}}",
         "relative URL"
     )]
+    #[case::a_slip_inside_a_toleration(
+        "{version: 1, relay: {image: r, tolerations: [{key: a}, {efect: NoSchedule}]}}",
+        "relay.tolerations has an unknown field [1].efect"
+    )]
+    #[case::a_slip_inside_a_rule(
+        "{version: 1, relay: {image: r, networkPolicy: {extraEgress: [{to: [{ipblock: {cidr: 10.0.0.0/8}}]}]}}}",
+        "relay.networkPolicy.extraEgress has an unknown field [0].to[0].ipblock"
+    )]
+    #[case::a_slip_inside_resources(
+        "{version: 1, relay: {image: r, resources: {limit: {memory: 1Gi}}}}",
+        "relay.resources has an unknown field limit"
+    )]
     fn what_cannot_work_is_named(#[case] text: &str, #[case] says: &str) {
         let error = OperatorSettings::parse(text).unwrap_err().to_string();
         assert!(error.contains(says), "{error}");
+    }
+
+    #[test]
+    fn an_empty_value_is_as_good_as_none() {
+        let settings = OperatorSettings::parse(
+            "{version: 1, relay: {image: r, priorityClassName: '', httpsProxy: '', caBundle: '', logFormat: ''}}",
+        )
+        .unwrap();
+        assert_eq!(settings.relay.priority_class_name, None);
+        assert_eq!(settings.relay.https_proxy, None);
+        assert_eq!(settings.relay.ca_bundle, None);
+        assert_eq!(settings.relay.log_format, None);
+    }
+
+    #[test]
+    fn an_amount_may_be_written_as_a_number() {
+        let settings = OperatorSettings::parse(
+            "{version: 1, relay: {image: r, resources: {requests: {cpu: 1}}}}",
+        )
+        .unwrap();
+        let resources = settings.relay.container_resources();
+        assert_eq!(resources.requests.unwrap()["cpu"], Quantity("1".to_owned()));
+    }
+
+    #[test]
+    fn what_the_chart_does_not_set_is_a_relays_usual_need() {
+        let settings = OperatorSettings::parse(
+            "{version: 1, relay: {image: r, resources: {limits: {memory: 256Mi}}}}",
+        )
+        .unwrap();
+        let resources = serde_json::to_value(settings.relay.container_resources()).unwrap();
+        assert_eq!(
+            resources,
+            serde_json::json!({
+                "requests": {"cpu": "10m", "memory": "32Mi"},
+                "limits": {"memory": "256Mi"},
+            })
+        );
     }
 }

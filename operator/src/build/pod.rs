@@ -3,16 +3,12 @@
 //! Secrets are mounted as directories with only the named keys, so that kubelet swaps a changed Secret into the
 //! running pod; a hash of the configuration on the template rolls the pod when that changes, and nothing else does.
 
-use std::collections::BTreeMap;
-
 use k8s_openapi::api::core::v1::{
     Capabilities, ConfigMap, ConfigMapVolumeSource, Container, ContainerPort, EnvVar,
     HTTPGetAction, KeyToPath, Lifecycle, LifecycleHandler, LocalObjectReference,
-    PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ProjectedVolumeSource,
-    ResourceRequirements, SeccompProfile, SecretProjection, SecurityContext, SleepAction, Volume,
-    VolumeMount, VolumeProjection,
+    PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ProjectedVolumeSource, SeccompProfile,
+    SecretProjection, SecurityContext, SleepAction, Volume, VolumeMount, VolumeProjection,
 };
-use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use messaging_bridge_clients::secrets::{GENESYS_KEYS, TWILIO_KEYS, TWILIO_OPTIONAL_KEYS};
@@ -90,7 +86,7 @@ fn container(bridge: &ValidatedBridge) -> Container {
         args: Some(arguments(bridge)),
         env: filled(environment(bridge)),
         ports: Some(vec![port("http", PUBLIC_PORT), port("admin", ADMIN_PORT)]),
-        resources: Some(resources(&bridge.relay.resources)),
+        resources: Some(bridge.relay.container_resources()),
         // A relay that checks its queue after a crash may take its time; then it is looked at closely.
         startup_probe: Some(probe("/readyz", 1, 120)),
         readiness_probe: Some(probe("/readyz", 5, 2)),
@@ -178,23 +174,6 @@ fn environment(bridge: &ValidatedBridge) -> Vec<EnvVar> {
         })
     })
     .collect()
-}
-
-/// What the chart sets, and for the rest a relay's usual need. No CPU limit: it would delay the answers to webhooks.
-fn resources(wanted: &ResourceRequirements) -> ResourceRequirements {
-    let with = |given: &Option<BTreeMap<String, Quantity>>, usual: &[(&str, &str)]| {
-        let mut all: BTreeMap<String, Quantity> = usual
-            .iter()
-            .map(|(name, amount)| ((*name).to_owned(), Quantity((*amount).to_owned())))
-            .collect();
-        all.extend(given.clone().unwrap_or_default());
-        Some(all)
-    };
-    ResourceRequirements {
-        requests: with(&wanted.requests, &[("cpu", "10m"), ("memory", "32Mi")]),
-        limits: with(&wanted.limits, &[("memory", "128Mi")]),
-        claims: wanted.claims.clone(),
-    }
 }
 
 fn volumes(bridge: &ValidatedBridge, names: &RelayNames) -> Vec<Volume> {
