@@ -2,7 +2,9 @@
 //!
 //! A bridge's name may have 253 characters, dots and a digit in front; a Service's may not, and a StatefulSet's must
 //! leave room for its pods' label. A name that does not fit is shortened and ends with a hash of the whole, so that two
-//! bridges never share one. Nothing here carries the bridge's uid but the label of that name: a bridge that is deleted
+//! bridges do not share one; should a name be taken nonetheless, `apply` says so and takes nothing over. In the label
+//! by which pods are found the hash stands behind a `_`, which no bridge's name has: nobody can name a bridge so that
+//! its Services find another's pods. Nothing here carries the bridge's uid but the label of that name: a bridge that is deleted
 //! and created anew takes its volume up again.
 
 use std::collections::BTreeMap;
@@ -33,9 +35,12 @@ const LONGEST_STATEFUL_SET: usize = 52;
 /// The longest value of a label.
 const LONGEST_LABEL: usize = 63;
 const SUFFIX: &str = "-relay";
-const HASH_DIGITS: usize = 8;
+/// Digits of the hash in an object's name: 40 bits, among the bridges of one namespace.
+const HASH_DIGITS: usize = 10;
+/// Digits of the hash in a label's value: 64 bits.
+const LABEL_HASH_DIGITS: usize = 16;
 
-/// The names of one bridge's objects.
+/// The names of one bridge's objects: legal and short enough, whatever the bridge's legal name is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelayNames {
     base: String,
@@ -109,7 +114,8 @@ fn base(bridge: &str) -> String {
         format!("b-{plain}")
     };
     let kept = &lettered[..lettered.len().min(longest - HASH_DIGITS - 1)];
-    format!("{}-{}{SUFFIX}", kept.trim_end_matches('-'), hash(bridge))
+    let hash = hex_digits(bridge.as_bytes(), HASH_DIGITS);
+    format!("{}-{hash}{SUFFIX}", kept.trim_end_matches('-'))
 }
 
 /// RFC 1035, as Services want it: begins with a letter.
@@ -124,12 +130,9 @@ fn label_value(bridge: &str) -> String {
     if bridge.len() <= LONGEST_LABEL {
         return bridge.to_owned();
     }
-    let kept = &bridge[..LONGEST_LABEL - HASH_DIGITS - 1];
-    format!("{}-{}", kept.trim_end_matches(['-', '.']), hash(bridge))
-}
-
-fn hash(text: &str) -> String {
-    hex_digits(text.as_bytes(), HASH_DIGITS)
+    let kept = &bridge[..LONGEST_LABEL - LABEL_HASH_DIGITS - 1];
+    let hash = hex_digits(bridge.as_bytes(), LABEL_HASH_DIGITS);
+    format!("{}_{hash}", kept.trim_end_matches(['-', '.']))
 }
 
 /// The first `digits` hexadecimal digits of SHA-256.
@@ -159,7 +162,7 @@ mod tests {
     #[rstest]
     #[case::with_a_dot("acme.eu", "acme-eu-")]
     #[case::with_a_digit_in_front("4you", "b-4you-")]
-    #[case::too_long(&"a".repeat(47), &"a".repeat(37))]
+    #[case::too_long(&"a".repeat(47), &"a".repeat(35))]
     fn another_is_shortened_and_hashed(#[case] bridge: &str, #[case] begins: &str) {
         let names = RelayNames::of(bridge);
         assert!(names.relay().starts_with(begins), "{}", names.relay());
@@ -176,21 +179,58 @@ mod tests {
         );
     }
 
+    #[test]
+    fn nobody_can_name_a_bridge_like_the_label_of_another() {
+        let long = "x".repeat(200);
+        let label = RelayNames::of(&long).instance().to_owned();
+        assert!(label.contains('_'), "{label}");
+        assert_eq!(label.len(), 63);
+    }
+
+    const BRIDGE: &str =
+        "[a-z0-9]([-a-z0-9]{0,60}[a-z0-9])?([.][a-z0-9]([-a-z0-9]{0,60}[a-z0-9])?){0,3}";
+
+    fn all(names: &RelayNames) -> [String; 5] {
+        [
+            names.relay().to_owned(),
+            names.admin_service(),
+            names.pod(),
+            names.claim(),
+            names.instance().to_owned(),
+        ]
+    }
+
     proptest! {
         #[test]
-        fn every_legal_name_gives_legal_names(bridge in "[a-z0-9]([-a-z0-9]{0,60}[a-z0-9])?([.][a-z0-9]([-a-z0-9]{0,60}[a-z0-9])?){0,3}") {
+        fn every_legal_name_gives_legal_names(bridge in BRIDGE) {
             prop_assume!(bridge.len() <= 253);
             let names = RelayNames::of(&bridge);
             for (name, longest) in [
                 (names.relay().to_owned(), 52),
                 (names.admin_service(), 63),
                 (names.pod(), 63),
+                (names.claim(), 63),
             ] {
                 prop_assert!(name.len() <= longest, "{name}");
                 prop_assert!(is_dns_1035(&name) && !name.ends_with('-'), "{name}");
             }
             prop_assert!(names.instance().len() <= 63);
+            prop_assert!(names.instance().starts_with(|first: char| first.is_ascii_alphanumeric()));
             prop_assert!(names.instance().ends_with(|last: char| last.is_ascii_alphanumeric()));
+        }
+
+        #[test]
+        fn two_bridges_share_nothing(one in BRIDGE, other in BRIDGE, tail in "[a-z]{1,3}") {
+            prop_assume!(one.len() <= 250 && other.len() <= 253 && one != other);
+            let longer = format!("{one}{tail}");
+            for other in [other, longer] {
+                let names = [&one, &other].map(|bridge| all(&RelayNames::of(bridge)));
+                for mine in &names[0] {
+                    // A bridge's own label may read like another's object; within one kind nothing is shared.
+                    prop_assert!(!names[1][..4].contains(mine) || mine == &names[0][4], "{mine}");
+                }
+                prop_assert_ne!(&names[0][4], &names[1][4]);
+            }
         }
     }
 }
