@@ -11,8 +11,9 @@ use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, ResourceExt as _};
 use serde_json::json;
 
-use super::{ApplyError, diff};
+use super::ApplyError;
 use crate::names::{MANAGER, RelayNames};
+use crate::settings::quantity::amount;
 use crate::validate::BridgeRef;
 
 /// Grows the claim of the bridge's pod, if there is one and it is smaller than the StatefulSet's template says.
@@ -67,7 +68,7 @@ fn requested(claim: &PersistentVolumeClaim) -> Option<&str> {
 /// The size to ask for, if the wanted one is larger than what was asked for before.
 fn growth<'a>(wanted: Option<&'a str>, asked: Option<&str>) -> Option<&'a str> {
     let wanted = wanted?;
-    (diff::amount(wanted)? > diff::amount(asked?)?).then_some(wanted)
+    (amount(wanted)? > amount(asked?)?).then_some(wanted)
 }
 
 #[cfg(test)]

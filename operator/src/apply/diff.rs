@@ -3,17 +3,35 @@
 //! It does when the built one is contained in it and its annotation holds the hash of what was last built. The first
 //! sees a hand edit (a field of ours changed or removed), the second a field that is no longer built. What the API
 //! server adds by default, and what others add, is no difference.
+//!
+//! Where Kubernetes has a field as one piece (`x-kubernetes-map-type: atomic`, `list-type: atomic`), an addition
+//! changes what we set: one more label in a Service's selector finds no pod, one more peer in a policy lets somebody in.
+//! Such fields must be the same; all of them have no defaults, but for a port's protocol, which is always built.
 
 use kube::{Resource, ResourceExt as _};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::names::HASH_ANNOTATION;
+use crate::settings::quantity::amount;
 
-/// Fields below which texts are quantities, of which one amount has many spellings: `1Gi` is `1024Mi`.
+/// Fields below which texts are quantities, of which one amount has many spellings.
 const QUANTITIES: [&str; 2] = ["requests", "limits"];
-/// By what the elements of a list are told apart, where they have it; by their place otherwise.
-const KEYS: [&str; 4] = ["name", "mountPath", "key", "uid"];
+/// By what the elements of a list are told apart, where they have it; by their place otherwise. `ports` of a container
+/// or Service, `env`, `volumes` and `imagePullSecrets` have names, `volumeMounts` paths, owners uids.
+const KEYS: [&str; 3] = ["name", "mountPath", "uid"];
+/// Fields that are one piece.
+const WHOLE: [&str; 7] = [
+    "selector",
+    "podSelector",
+    "nodeSelector",
+    "tolerations",
+    "items",
+    "ingress",
+    "egress",
+];
+/// Fields of which an empty value says something: everything is selected.
+const SELECTORS: [&str; 2] = ["podSelector", "namespaceSelector"];
 
 /// Whether `live` needs no apply.
 pub fn is_current<K: Resource + Serialize>(built: &K, live: &K) -> bool {
@@ -31,13 +49,17 @@ pub fn is_current<K: Resource + Serialize>(built: &K, live: &K) -> bool {
 fn contains(live: &Value, built: &Value, quantities: bool) -> bool {
     match (live, built) {
         (_, built) if is_nothing(built) => true,
+        // The API server leaves out what is empty.
+        (Value::Null, Value::String(built)) => built.is_empty(),
         (Value::Object(live), Value::Object(built)) => contains_fields(live, built, quantities),
         (Value::Array(live), Value::Array(built)) => contains_elements(live, built, quantities),
-        (Value::String(live), Value::String(built)) if quantities => {
-            live == built || matches!((amount(live), amount(built)), (Some(a), Some(b)) if a == b)
-        }
+        (Value::String(live), Value::String(built)) if quantities => same_amount(live, built),
         (live, built) => live == built,
     }
+}
+
+fn same_amount(live: &str, built: &str) -> bool {
+    live == built || matches!((amount(live), amount(built)), (Some(a), Some(b)) if a == b)
 }
 
 /// The API server leaves these out.
@@ -56,8 +78,15 @@ fn contains_fields(
     quantities: bool,
 ) -> bool {
     built.iter().all(|(name, built)| {
-        let quantities = quantities || QUANTITIES.contains(&name.as_str());
-        contains(live.get(name).unwrap_or(&Value::Null), built, quantities)
+        let live = live.get(name).unwrap_or(&Value::Null);
+        if WHOLE.contains(&name.as_str()) && !is_nothing(built) {
+            return meant(live) == meant(built);
+        }
+        contains(
+            live,
+            built,
+            quantities || QUANTITIES.contains(&name.as_str()),
+        )
     })
 }
 
@@ -79,29 +108,29 @@ fn contains_elements(live: &[Value], built: &[Value], quantities: bool) -> bool 
     })
 }
 
-/// A quantity in thousandths (`apimachinery/pkg/api/resource`), if it is one and fits.
-pub(super) fn amount(text: &str) -> Option<i128> {
-    let end = text
-        .find(|letter: char| !(letter.is_ascii_digit() || letter == '.' || letter == '-'))
-        .unwrap_or(text.len());
-    let (digits, unit) = text.split_at(end);
-    let thousandths: i128 = match unit {
-        "m" => 1,
-        "" => 1_000,
-        "k" => 1_000_000,
-        "M" => 1_000_000_000,
-        "G" => 1_000_000_000_000,
-        "T" => 1_000_000_000_000_000,
-        "Ki" => 1_000 << 10,
-        "Mi" => 1_000 << 20,
-        "Gi" => 1_000 << 30,
-        "Ti" => 1_000 << 40,
-        _ => return None,
-    };
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let scale = 10_i128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
-    let number: i128 = format!("{whole}{fraction}").parse().ok()?;
-    Some(number.checked_mul(thousandths)? / scale)
+/// A value without what the API server leaves out.
+fn meant(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| (name, meant(value)))
+            .filter(|(name, value)| says_something(name, value))
+            .map(|(name, value)| (name.clone(), value))
+            .collect::<Map<_, _>>()
+            .into(),
+        Value::Array(elements) => elements.iter().map(meant).collect(),
+        other => other.clone(),
+    }
+}
+
+fn says_something(name: &str, value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(elements) => !elements.is_empty(),
+        Value::Object(fields) => !fields.is_empty() || SELECTORS.contains(&name),
+        _ => true,
+    }
 }
 
 #[cfg(test)]
@@ -131,6 +160,30 @@ mod tests {
     #[case::one_amount_in_two_spellings(
         json!({"requests": {"storage": "1Gi", "cpu": "1"}}), json!({"requests": {"storage": "1024Mi", "cpu": "1000m"}}), true)]
     #[case::another_amount(json!({"limits": {"memory": "1G"}}), json!({"limits": {"memory": "1Gi"}}), false)]
+    #[case::an_amount_on_the_server_in_its_own_spelling(
+        json!({"requests": {"cpu": "500m"}}), json!({"requests": {"cpu": "0.5"}}), true)]
+    #[case::an_empty_text_left_out(json!({}), json!({"value": ""}), true)]
+    #[case::a_text_emptied_by_hand(json!({"value": "x"}), json!({"value": ""}), false)]
+    #[case::false_is_not_nothing(json!({}), json!({"automountServiceAccountToken": false}), false)]
+    #[case::a_number_is_not_its_name(json!({"targetPort": 8080}), json!({"targetPort": "http"}), false)]
+    #[case::a_selector_narrowed_by_hand(
+        json!({"selector": {"app": "x", "also": "y"}}), json!({"selector": {"app": "x"}}), false)]
+    #[case::a_policy_opened_by_hand(
+        json!({"egress": [{"ports": [{"port": 53}, {"port": 22}]}]}), json!({"egress": [{"ports": [{"port": 53}]}]}), false)]
+    #[case::a_port_closed_by_hand(
+        json!({"ingress": [{"from": [{"podSelector": {}}], "ports": [{"port": 1}]}]}),
+        json!({"ingress": [{"ports": [{"port": 1}]}]}), false)]
+    #[case::everybody_is_not_nobody(
+        json!({"egress": [{"to": [{"namespaceSelector": {}}]}]}),
+        json!({"egress": [{"to": [{"namespaceSelector": {}, "podSelector": {}}]}]}), false)]
+    #[case::empty_parts_of_a_whole(
+        json!({"egress": [{"to": [{"podSelector": {}}]}]}),
+        json!({"egress": [{"to": [{"podSelector": {"matchLabels": {}}}], "ports": []}]}), true)]
+    #[case::one_more_key_of_a_secret_mounted(
+        json!({"items": [{"key": "a", "path": "a"}, {"key": "b", "path": "b"}]}),
+        json!({"items": [{"key": "a", "path": "a"}]}), false)]
+    #[case::one_more_toleration(
+        json!({"tolerations": [{"key": "a"}, {"operator": "Exists"}]}), json!({"tolerations": [{"key": "a"}]}), false)]
     #[case::a_text_that_looks_like_an_amount(json!({"image": "1000m"}), json!({"image": "1"}), false)]
     fn the_built_object_is_contained_in_the_live_one(
         #[case] live: Value,
@@ -138,17 +191,6 @@ mod tests {
         #[case] expected: bool,
     ) {
         assert_eq!(contains(&live, &built, false), expected);
-    }
-
-    #[rstest]
-    #[case("1", Some(1_000))]
-    #[case("100m", Some(100))]
-    #[case("0.5", Some(500))]
-    #[case("1.5Gi", Some(1_610_612_736_000))]
-    #[case("1E3", None)]
-    #[case("x", None)]
-    fn amounts_are_read(#[case] text: &str, #[case] expected: Option<i128>) {
-        assert_eq!(amount(text), expected);
     }
 
     fn stateful_set() -> StatefulSet {

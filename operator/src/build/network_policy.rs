@@ -5,6 +5,7 @@
 //! (a proxy, an inspecting gateway) the chart adds. It says nothing where the cluster's network enforces no policies.
 
 use std::collections::BTreeMap;
+use std::iter;
 
 use k8s_openapi::api::networking::v1::{
     IPBlock, NetworkPolicy, NetworkPolicyEgressRule, NetworkPolicyIngressRule, NetworkPolicyPeer,
@@ -30,11 +31,11 @@ const PRIVATE_V6: [&str; 2] = ["fc00::/7", "fe80::/10"];
 
 pub(super) fn build(bridge: &ValidatedBridge, names: &RelayNames) -> NetworkPolicy {
     let settings = &bridge.relay.network_policy;
-    let mut readers = vec![bridge.operator_namespace.clone()];
-    readers.extend(settings.monitoring_namespaces.iter().cloned());
-    readers.dedup();
+    let own = &bridge.operator_namespace;
+    let monitoring = settings.monitoring_namespaces.iter();
+    let readers = iter::once(own).chain(monitoring.filter(|name| *name != own));
     let mut egress = vec![dns(), platforms()];
-    egress.extend(settings.extra_egress.iter().cloned());
+    egress.extend(settings.extra_egress.iter().cloned().map(with_protocol));
     NetworkPolicy {
         metadata: metadata::object(names.relay(), &bridge.bridge, names),
         spec: Some(NetworkPolicySpec {
@@ -49,7 +50,7 @@ pub(super) fn build(bridge: &ValidatedBridge, names: &RelayNames) -> NetworkPoli
                     ..NetworkPolicyIngressRule::default()
                 },
                 NetworkPolicyIngressRule {
-                    from: Some(readers.iter().map(|name| namespace(name)).collect()),
+                    from: Some(readers.map(|name| namespace(name)).collect()),
                     ports: Some(vec![port("TCP", ADMIN_PORT)]),
                 },
             ]),
@@ -73,6 +74,14 @@ fn platforms() -> NetworkPolicyEgressRule {
             all_but("::/0", &PRIVATE_V6),
         ]),
     }
+}
+
+/// As the API server has it: a port without protocol is a TCP port. Rules are compared as a whole.
+fn with_protocol(mut rule: NetworkPolicyEgressRule) -> NetworkPolicyEgressRule {
+    for port in rule.ports.iter_mut().flatten() {
+        port.protocol.get_or_insert_with(|| "TCP".to_owned());
+    }
+    rule
 }
 
 fn all_but(cidr: &str, except: &[&str]) -> NetworkPolicyPeer {
