@@ -26,6 +26,9 @@ const UNUSED: Duration = Duration::from_hours(1);
 /// Two bridges that ask at once share an answer, also a failure, and also when both want a fresh one.
 const SAME_TIME: Duration = Duration::from_secs(5);
 
+/// A hash.
+pub(super) type Key = [u8; 32];
+
 type Listed = Result<Arc<Vec<OpenIntegration>>, ApiError>;
 
 /// An organisation as one OAuth client sees it.
@@ -96,14 +99,11 @@ impl Org {
         observer: &Observer,
     ) -> Result<Result<OpenIntegration, IntegrationLookupError>, ApiError> {
         let known = self.integrations(age, observer).await?;
-        let found = match find_integration(&known, name) {
-            Ok(found) => Ok(found.clone()),
-            Err(_) => {
-                let fresh = self.integrations(Duration::ZERO, observer).await?;
-                find_integration(&fresh, name).cloned()
-            }
-        };
-        Ok(found)
+        if let Ok(found) = find_integration(&known, name) {
+            return Ok(Ok(found.clone()));
+        }
+        let fresh = self.integrations(Duration::ZERO, observer).await?;
+        Ok(find_integration(&fresh, name).cloned())
     }
 }
 
@@ -120,7 +120,8 @@ impl Org {
 /// Every organisation that bridges lead to.
 #[derive(Default)]
 pub(super) struct Orgs {
-    known: Mutex<HashMap<[u8; 32], (Instant, Arc<Org>)>>,
+    /// With the time of the last use.
+    known: Mutex<HashMap<Key, (Instant, Arc<Org>)>>,
 }
 
 impl Orgs {
@@ -151,7 +152,7 @@ pub(super) fn key(
     hosts: &GenesysHosts,
     profile: WireProfile,
     credentials: &[ClientCredentials],
-) -> [u8; 32] {
+) -> Key {
     let mut hash = Sha256::new();
     let mut part = |text: &str| {
         hash.update(text.len().to_le_bytes());

@@ -5,18 +5,16 @@
 
 use sha2::{Digest as _, Sha256};
 
-use super::orgs;
+use super::orgs::{self, Key};
 use super::{FactsRequest, Remembering};
-
-type Print = [u8; 32];
 
 /// What is asked for one bridge, in a form that can be compared and not read back. `None`: there is nothing to ask
 /// with.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Questions {
-    token: Option<Print>,
-    integration: Option<Print>,
-    number: Option<Print>,
+    token: Option<Key>,
+    integration: Option<Key>,
+    number: Option<Key>,
 }
 
 impl Questions {
@@ -59,7 +57,7 @@ pub(super) fn attune(remembering: &mut Remembering, questions: Questions) {
     remembering.questions = questions;
 }
 
-fn print(parts: &[&[u8]]) -> Print {
+fn print(parts: &[&[u8]]) -> Key {
     let mut hash = Sha256::new();
     for part in parts {
         hash.update(part.len().to_le_bytes());

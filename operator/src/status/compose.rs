@@ -6,10 +6,12 @@
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use messaging_bridge_crds::{
-    ConditionType, MessagingBridgeStatus, Reason, SecretState, SecretStatus, StatusWebhooks,
+    ConditionStatus, ConditionType, MessagingBridgeStatus, Reason, SecretState, SecretStatus,
+    StatusWebhooks,
 };
 
-use super::{delivering, relay, summary};
+use super::relay::{self, Install};
+use super::{delivering, summary};
 use crate::apply::ApplyError;
 use crate::dereference::Observed;
 use crate::validate::{Parsed, Validation, Verdict};
@@ -35,9 +37,9 @@ pub fn compose(before: &MessagingBridgeStatus, inputs: &Inputs<'_>) -> Messaging
         generation,
         observed,
         validation,
-        trouble,
+        trouble: _,
     } = inputs;
-    let verdicts = verdicts(observed, validation, *trouble);
+    let verdicts = verdicts(before, inputs);
     let counters = observed.relay.status();
     let time = |time: Option<Timestamp>| time.map(Time);
     let backlog = counters.map(|status| status.lanes.iter().map(|lane| lane.backlog).sum());
@@ -51,7 +53,11 @@ pub fn compose(before: &MessagingBridgeStatus, inputs: &Inputs<'_>) -> Messaging
     MessagingBridgeStatus {
         observed_generation: *generation,
         conditions: conditions(before, &verdicts, *generation, observed.now),
-        integration: validation.resolved.clone(),
+        // While another name or region waits to be resolved, the relay still delivers to this one.
+        integration: validation
+            .resolved
+            .clone()
+            .or_else(|| before.integration.clone()),
         webhooks: validation.urls.as_ref().map(|urls| StatusWebhooks {
             twilio: urls.twilio_inbound(),
             genesys: urls.genesys_outbound(),
@@ -76,30 +82,22 @@ pub fn compose(before: &MessagingBridgeStatus, inputs: &Inputs<'_>) -> Messaging
     }
 }
 
-fn verdicts(
-    observed: &Observed,
-    validation: &Validation,
-    trouble: Option<&ApplyError>,
-) -> Vec<(ConditionType, Verdict)> {
-    let installs = validation.build.is_some();
+fn verdicts(before: &MessagingBridgeStatus, inputs: &Inputs<'_>) -> Vec<(ConditionType, Verdict)> {
+    let Inputs {
+        observed,
+        validation,
+        trouble,
+        ..
+    } = inputs;
+    let told =
+        |kind: ConditionType, verdict: &Verdict| (kind, steady(before, inputs, kind, verdict));
+    let relay = relay::judge(&observed.workload, install(inputs), observed.now);
     let mut verdicts = vec![
-        (ConditionType::Accepted, accepted(validation, trouble)),
-        (
-            ConditionType::CredentialsValid,
-            validation.credentials.clone(),
-        ),
-        (
-            ConditionType::IntegrationResolved,
-            validation.integration.clone(),
-        ),
-        (
-            ConditionType::WebhooksConfigured,
-            validation.webhooks.clone(),
-        ),
-        (
-            ConditionType::RelayAvailable,
-            relay::judge(&observed.workload, installs, observed.now),
-        ),
+        (ConditionType::Accepted, accepted(validation, *trouble)),
+        told(ConditionType::CredentialsValid, &validation.credentials),
+        told(ConditionType::IntegrationResolved, &validation.integration),
+        told(ConditionType::WebhooksConfigured, &validation.webhooks),
+        (ConditionType::RelayAvailable, relay),
     ];
     let ready = summary::ready(&verdicts);
     verdicts.push((
@@ -110,6 +108,42 @@ fn verdicts(
     verdicts.insert(verdicts.len() - 1, (ConditionType::Ready, ready));
     verdicts.extend(stalled.map(|stalled| (ConditionType::Stalled, stalled)));
     verdicts
+}
+
+/// What was true before the operator started stays true until a platform has failed to answer often enough.
+fn steady(
+    before: &MessagingBridgeStatus,
+    inputs: &Inputs<'_>,
+    kind: ConditionType,
+    verdict: &Verdict,
+) -> Verdict {
+    let unsettled =
+        verdict.reason == Reason::PlatformUnreachable && inputs.observed.platform.are_unsettled();
+    before
+        .condition(kind)
+        .filter(|known| {
+            unsettled
+                && known.status == "True"
+                && known.observed_generation == Some(inputs.generation)
+        })
+        .and_then(|known| {
+            let reason = Reason::ALL
+                .iter()
+                .find(|reason| reason.as_str() == known.reason)?;
+            Some(Verdict::new(*reason, known.message.clone()))
+        })
+        .unwrap_or_else(|| verdict.clone())
+}
+
+fn install(inputs: &Inputs<'_>) -> Install {
+    let validation = inputs.validation;
+    match (inputs.trouble, &validation.build) {
+        _ if validation.accepted.reason == Reason::Invalid => Install::Invalid,
+        _ if inputs.observed.paused => Install::Paused,
+        (_, None) => Install::Unresolved,
+        (Some(error), Some(_)) if error.is_permanent() => Install::Refused,
+        (_, Some(_)) => Install::Wanted,
+    }
 }
 
 fn accepted(validation: &Validation, trouble: Option<&ApplyError>) -> Verdict {
@@ -203,19 +237,26 @@ fn state<T>(
     fingerprint: impl Fn(&T) -> &str,
     loaded: Option<&str>,
 ) -> SecretStatus {
+    let known = before
+        .secrets
+        .iter()
+        .find(|known| known.name == parsed.name)
+        .map(|known| known.state);
     let state = match (&parsed.content, loaded) {
-        (Err(_), _) => SecretState::Unusable,
         (Ok(secret), Some(loaded)) if fingerprint(secret) == loaded => SecretState::Loaded,
-        (Ok(_), Some(_)) => SecretState::Waiting,
-        // The relay was not heard: what was known stands, unless the Secret could not be used then.
-        (Ok(_), None) => before
-            .secrets
-            .iter()
-            .find(|known| known.name == parsed.name && known.state == SecretState::Loaded)
-            .map_or(SecretState::Waiting, |known| known.state),
+        // A relay that was not heard may still work with other values: nobody is to switch a platform yet.
+        (Ok(_), _) => SecretState::Waiting,
+        // The operator could not read it just now, which says nothing about its values.
+        (Err(verdict), _) if verdict.status() == ConditionStatus::Unknown => {
+            known.unwrap_or(SecretState::Waiting)
+        }
+        (Err(_), _) => SecretState::Unusable,
     };
     SecretStatus {
         name: parsed.name.clone(),
         state,
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -29,39 +29,47 @@ pub(super) fn judge(seen: &RelaySeen, now: Timestamp) -> Verdict {
     if !blocked.is_empty() {
         return Verdict::new(Reason::Blocked, blocked.join(". "));
     }
-    let oldest = status
+    let late: Vec<&str> = status
         .lanes
         .iter()
-        .filter_map(|lane| lane.oldest_pending_time)
-        .min();
-    match oldest {
-        Some(oldest) if now.duration_since(oldest) > LATE => Verdict::new(
-            Reason::Delayed,
-            format!(
-                "a message waits since {}: see the relay's log and metrics",
-                seconds(oldest)
-            ),
-        ),
-        Some(_) => Verdict::new(Reason::Flowing, "messages are being delivered"),
-        None => Verdict::new(Reason::Idle, "no message waits"),
+        .filter(|lane| {
+            lane.oldest_pending_time
+                .is_some_and(|oldest| now.duration_since(oldest) > LATE)
+        })
+        .map(towards)
+        .collect();
+    if !late.is_empty() {
+        // No time in here: it changes with each message, and status.oldestPendingTime has it.
+        let message = format!(
+            "messages {} wait longer than five minutes, since status.oldestPendingTime; see the relay's log \
+             and metrics",
+            late.join(" and ")
+        );
+        return Verdict::new(Reason::Delayed, message);
+    }
+    if status.lanes.iter().any(|lane| lane.backlog > 0) {
+        Verdict::new(Reason::Flowing, "messages are being delivered")
+    } else {
+        Verdict::new(Reason::Idle, "no message waits")
+    }
+}
+
+fn towards(lane: &Lane) -> &str {
+    match lane.direction.as_str() {
+        "inbound" => "towards Genesys Cloud",
+        "outbound" => "towards Twilio",
+        other => other,
     }
 }
 
 fn blocked(lane: &Lane) -> Option<String> {
     let blocked = lane.blocked.as_ref()?;
-    let towards = match lane.direction.as_str() {
-        "inbound" => "towards Genesys Cloud",
-        "outbound" => "towards Twilio",
-        other => other,
-    };
     Some(format!(
-        "nothing is delivered {towards} ({}): {}",
-        blocked.cause, blocked.fix
+        "nothing is delivered {} ({}): {}",
+        towards(lane),
+        blocked.cause,
+        blocked.fix
     ))
-}
-
-fn seconds(time: Timestamp) -> Timestamp {
-    Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
 #[cfg(test)]
@@ -76,7 +84,7 @@ mod tests {
     #[case::idle(&json!([{"direction": "inbound", "backlog": 0}]), Reason::Idle, "")]
     #[case::flowing(&json!([{"direction": "inbound", "backlog": 2, "oldestPendingTime": "2026-01-02T03:03:05Z"}]), Reason::Flowing, "")]
     #[case::late(&json!([{"direction": "outbound", "backlog": 2, "oldestPendingTime": "2026-01-02T02:04:05.123Z"}]),
-        Reason::Delayed, "since 2026-01-02T02:04:05Z")]
+        Reason::Delayed, "messages towards Twilio wait")]
     #[case::blocked(&json!([{"direction": "inbound", "backlog": 2, "oldestPendingTime": "2026-01-02T02:04:05Z",
         "blocked": {"cause": "Permission", "fix": "give the role the permission"}}]),
         Reason::Blocked, "towards Genesys Cloud (Permission): give the role the permission")]

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use messaging_bridge_crds::MessagingBridgeStatus;
+use messaging_bridge_crds::{ConditionType, MessagingBridgeStatus};
 
 /// How often counters alone are written.
 const COUNTERS: Duration = Duration::from_mins(1);
@@ -24,7 +24,16 @@ pub fn is_due(
 }
 
 fn without_counters(status: &MessagingBridgeStatus) -> MessagingBridgeStatus {
+    let mut conditions = status.conditions.clone();
+    for condition in &mut conditions {
+        // Whether a message waits at this very moment is a counter, too.
+        if condition.type_ == ConditionType::Delivering.as_str() && condition.status == "True" {
+            condition.reason.clear();
+            condition.message.clear();
+        }
+    }
     MessagingBridgeStatus {
+        conditions,
         backlog: None,
         oldest_pending_time: None,
         dead_letters: None,
@@ -37,6 +46,7 @@ fn without_counters(status: &MessagingBridgeStatus) -> MessagingBridgeStatus {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
     use rstest::rstest;
 
     fn status(generation: i64, backlog: i64) -> MessagingBridgeStatus {
@@ -60,6 +70,34 @@ mod tests {
     ) {
         assert_eq!(
             is_due(&status(1, 1), &next, since.map(Duration::from_secs)),
+            expected
+        );
+    }
+    fn delivering(status: &str, reason: &str) -> MessagingBridgeStatus {
+        let condition = Condition {
+            type_: "Delivering".to_owned(),
+            status: status.to_owned(),
+            reason: reason.to_owned(),
+            message: reason.to_owned(),
+            observed_generation: None,
+            last_transition_time: Time(jiff::Timestamp::UNIX_EPOCH),
+        };
+        MessagingBridgeStatus {
+            conditions: vec![condition],
+            ..MessagingBridgeStatus::default()
+        }
+    }
+
+    #[rstest]
+    #[case::nothing_waits_for_a_moment(&delivering("True", "Idle"), false)]
+    #[case::it_stands_still(&delivering("False", "Blocked"), true)]
+    fn a_busy_bridge_that_is_idle_in_between_is_not_written_each_time(
+        #[case] next: &MessagingBridgeStatus,
+        #[case] expected: bool,
+    ) {
+        let since = Some(Duration::from_secs(30));
+        assert_eq!(
+            is_due(&delivering("True", "Flowing"), next, since),
             expected
         );
     }

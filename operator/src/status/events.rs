@@ -40,11 +40,11 @@ pub fn notices(before: &MessagingBridgeStatus, next: &MessagingBridgeStatus) -> 
                 known.status == condition.status
                     && (known.reason == condition.reason || condition.status == "True")
             });
-            let passing = PASSING
-                .iter()
-                .any(|reason| reason.as_str() == condition.reason);
-            // What is right from the first moment on is no transition.
-            let quiet = known.is_none() && condition.status == "True" && !derived;
+            let passing = is_passing(&condition.reason);
+            // What is right from the first moment on is no transition, nor is the end of what was passing; that a
+            // bridge becomes ready is news.
+            let was_passing = known.is_none_or(|known| is_passing(&known.reason));
+            let quiet = was_passing && condition.status == "True" && !derived;
             (!same && !passing && !quiet).then(|| Notice {
                 warning: condition.status != "True",
                 reason: if derived {
@@ -56,6 +56,10 @@ pub fn notices(before: &MessagingBridgeStatus, next: &MessagingBridgeStatus) -> 
             })
         })
         .collect()
+}
+
+fn is_passing(reason: &str) -> bool {
+    PASSING.iter().any(|passing| passing.as_str() == reason)
 }
 
 #[cfg(test)]
@@ -90,6 +94,9 @@ mod tests {
     #[case::wrong_from_the_start(&[], &[("IntegrationResolved", "False", "NotFound")], &[("NotFound", true)])]
     #[case::right_from_the_start(&[], &[("Accepted", "True", "Accepted")], &[])]
     #[case::waiting(&[], &[("IntegrationResolved", "Unknown", "Pending")], &[])]
+    #[case::it_has_started(&[("RelayAvailable", "False", "Starting")], &[("RelayAvailable", "True", "Available")], &[])]
+    #[case::it_no_longer_crashes(&[("RelayAvailable", "False", "CrashLooping")], &[("RelayAvailable", "True", "Available")], &[("Available", false)])]
+    #[case::heard_again(&[("Delivering", "Unknown", "RelayUnreachable")], &[("Delivering", "True", "Idle")], &[])]
     #[case::it_starts(&[], &[("RelayAvailable", "False", "Starting")], &[])]
     #[case::from_idle_to_flowing(&[("Delivering", "True", "Idle")], &[("Delivering", "True", "Flowing")], &[])]
     #[case::ready(&[("Ready", "False", "Starting")], &[("Ready", "True", "Available")], &[("Ready", false)])]

@@ -1,7 +1,7 @@
 //! `RelayAvailable`: an ordered list of checks over StatefulSet, pod, claim and warnings. Pure.
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod};
 use messaging_bridge_crds::Reason;
 
 use crate::dereference::{Warning, WorkloadSeen};
@@ -9,6 +9,8 @@ use crate::validate::Verdict;
 
 /// A pod that runs so long without being ready does not merely start.
 const STARTS: SignedDuration = SignedDuration::from_mins(1);
+/// After so long the kubelet forgets that a container had ended before.
+const RAN_WELL: SignedDuration = SignedDuration::from_mins(10);
 /// The longest text of a relay that is shown.
 const LONGEST: usize = 300;
 /// Why an image is not there.
@@ -20,17 +22,25 @@ const IMAGE: [&str; 5] = [
     "ImageInspectError",
 ];
 
-/// Judges the workload; `installs` says whether a relay is to be there at all.
-pub(super) fn judge(seen: &WorkloadSeen, installs: bool, now: Timestamp) -> Verdict {
+/// Whether a relay is to be there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Install {
+    /// It is.
+    Wanted,
+    /// The bridge cannot be worked with.
+    Invalid,
+    /// It waits for the integration's id.
+    Unresolved,
+    /// The bridge is paused.
+    Paused,
+    /// An object of the relay was refused.
+    Refused,
+}
+
+/// Judges the workload.
+pub(super) fn judge(seen: &WorkloadSeen, install: Install, now: Timestamp) -> Verdict {
     if seen.stateful_set.is_none() && seen.pods.is_empty() {
-        return if installs {
-            Verdict::new(Reason::Starting, "the relay is being installed")
-        } else {
-            Verdict::new(
-                Reason::NotInstalled,
-                "the relay is installed as soon as the integration is resolved: see IntegrationResolved",
-            )
-        };
+        return without_workload(install);
     }
     let Some(pod) = seen.pods.last() else {
         return without_pod(seen);
@@ -52,13 +62,32 @@ pub(super) fn judge(seen: &WorkloadSeen, installs: bool, now: Timestamp) -> Verd
         .unwrap_or_else(|| running(pod, now))
 }
 
+fn without_workload(install: Install) -> Verdict {
+    let why = match install {
+        Install::Wanted => {
+            return Verdict::new(Reason::Starting, "the relay is being installed");
+        }
+        Install::Invalid => {
+            "the relay is installed as soon as the bridge is accepted: see Accepted"
+        }
+        Install::Unresolved => {
+            "the relay is installed as soon as the integration is resolved: see IntegrationResolved"
+        }
+        Install::Paused => {
+            "the relay is installed as soon as the annotation messagingbridge.io/paused is removed"
+        }
+        Install::Refused => "an object of the relay cannot be made: see Accepted",
+    };
+    Verdict::new(Reason::NotInstalled, why)
+}
+
 fn without_pod(seen: &WorkloadSeen) -> Verdict {
     match warning(&seen.warnings, "StatefulSet", &["FailedCreate"]) {
         Some(warning) => Verdict::new(
             Reason::PodRejected,
             format!(
                 "the relay's pod is refused: {}; change the policy or quota of the namespace, or the chart's relay values",
-                warning.message
+                short(&warning.message)
             ),
         ),
         None => Verdict::new(Reason::Starting, "the relay's pod is being made"),
@@ -77,7 +106,9 @@ fn node_lost(pod: &Pod, seen: &WorkloadSeen) -> Option<Verdict> {
             && condition.status == "True"
             && condition.reason.as_deref() == Some("DeletionByTaintManager")
     });
-    let gone = warning(&seen.warnings, "Pod", &["NodeNotReady"]).is_some();
+    // A container that was started since then shows that the node is back.
+    let gone = warning(&seen.warnings, "Pod", &["NodeNotReady"])
+        .is_some_and(|warning| started(pod).is_none_or(|began| began <= warning.last_seen));
     (evicted || gone).then(|| {
         let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or("?");
         Verdict::new(
@@ -94,7 +125,7 @@ fn ending(pod: &Pod) -> Option<Verdict> {
     pod.metadata.deletion_timestamp.as_ref()?;
     Some(Verdict::new(
         Reason::RollingOut,
-        "the relay ends; its successor starts when it has ended",
+        "the relay's pod ends; its successor starts when it has ended",
     ))
 }
 
@@ -132,12 +163,13 @@ fn volume(pod: &Pod, seen: &WorkloadSeen) -> Option<Verdict> {
         "PersistentVolumeClaim",
         &["ProvisioningFailed", "FailedBinding"],
     )
-    .map(|warning| format!(": {}", warning.message))
+    .map(|warning| format!(": {}", short(&warning.message)))
     .unwrap_or_default();
     Some(Verdict::new(
         Reason::VolumePending,
         format!(
-            "the claim {name:?} with {class} is not bound{why}; see kubectl describe pvc {name}"
+            "the claim {name:?} with {class} is not bound{why}; see kubectl -n {} describe pvc {name}",
+            claim.metadata.namespace.as_deref().unwrap_or("NAMESPACE")
         ),
     ))
 }
@@ -146,7 +178,11 @@ fn unschedulable(pod: &Pod) -> Option<Verdict> {
     let problem = scheduling_problem(pod)?;
     Some(Verdict::new(
         Reason::Unschedulable,
-        format!("no node takes the relay's pod: {}", short(&problem)),
+        format!(
+            "no node takes the relay's pod: {}; make room, or change the chart's relay.resources, relay.nodeSelector \
+             or relay.tolerations",
+            short(&problem)
+        ),
     ))
 }
 
@@ -182,23 +218,31 @@ fn crashing(pod: &Pod) -> Option<Verdict> {
         .as_ref()
         .and_then(|state| state.terminated.as_ref())
         .or_else(|| status.last_state.as_ref()?.terminated.as_ref())?;
-    (looping || status.restart_count > 0 || ended.exit_code != 0).then(|| {
+    let failed = status.restart_count > 0 || ended.exit_code != 0;
+    (looping || failed && !ran_well(ended)).then(|| {
         let last = ended
             .message
             .as_deref()
             .and_then(|text| text.lines().rev().find(|line| !line.trim().is_empty()));
-        let said = last.map_or_else(
-            || format!("exit code {}", ended.exit_code),
-            |line| format!("exit code {}: {}", ended.exit_code, short(line.trim())),
-        );
+        let said = last.map_or_else(String::new, |line| format!(": {}", short(line.trim())));
         Verdict::new(
             Reason::CrashLooping,
             format!(
-                "the relay ended {} times, last with {said}",
-                status.restart_count.max(1)
+                "the relay has ended {} times, last with exit code {}{said}; see {}",
+                status.restart_count.max(1),
+                ended.exit_code,
+                log_command(pod, " --previous")
             ),
         )
     })
+}
+
+/// Whether the container had run long enough for its end to be no loop: the node restarted, for instance.
+fn ran_well(ended: &ContainerStateTerminated) -> bool {
+    match (&ended.started_at, &ended.finished_at) {
+        (Some(began), Some(end)) => end.0.duration_since(began.0) > RAN_WELL,
+        _ => false,
+    }
 }
 
 /// A container that cannot even be made: a Secret or key that is missing, a volume that cannot be mounted.
@@ -229,13 +273,14 @@ fn not_starting(pod: &Pod, seen: &WorkloadSeen) -> Option<Verdict> {
 }
 
 fn running(pod: &Pod, now: Timestamp) -> Verdict {
-    let began = container(pod)
-        .and_then(|status| status.state.as_ref()?.running.as_ref()?.started_at.as_ref())
-        .or(pod.metadata.creation_timestamp.as_ref());
+    let began = started(pod).or_else(|| Some(pod.metadata.creation_timestamp.as_ref()?.0));
     match began {
-        Some(began) if now.duration_since(began.0) > STARTS => Verdict::new(
+        Some(began) if now.duration_since(began) > STARTS => Verdict::new(
             Reason::NotReady,
-            "the relay runs and does not report that it can store messages; see its log and its volume",
+            format!(
+                "the relay runs and does not report that it can store messages; see its volume and {}",
+                log_command(pod, "")
+            ),
         ),
         _ => Verdict::new(Reason::Starting, "the relay starts"),
     }
@@ -251,6 +296,21 @@ fn condition<'a>(pod: &'a Pod, wanted: &str) -> Option<&'a str> {
 
 fn container(pod: &Pod) -> Option<&ContainerStatus> {
     pod.status.as_ref()?.container_statuses.as_ref()?.first()
+}
+
+/// When the container was started, if it runs.
+fn started(pod: &Pod) -> Option<Timestamp> {
+    let running = container(pod)?.state.as_ref()?.running.as_ref()?;
+    running.started_at.as_ref().map(|time| time.0)
+}
+
+/// How a person reads the pod's log.
+fn log_command(pod: &Pod, flags: &str) -> String {
+    format!(
+        "kubectl -n {} logs {}{flags}",
+        pod.metadata.namespace.as_deref().unwrap_or("NAMESPACE"),
+        pod.metadata.name.as_deref().unwrap_or("POD")
+    )
 }
 
 fn waiting(pod: &Pod) -> Option<(String, String)> {

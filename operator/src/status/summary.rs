@@ -30,12 +30,13 @@ pub(super) fn ready(verdicts: &[(ConditionType, Verdict)]) -> Verdict {
         .unwrap_or_else(|| Verdict::new(Reason::Available, "messages can flow both ways"))
 }
 
-/// `Stalled`: present only when a change by somebody is needed.
+/// `Stalled`: present only when a change by somebody is needed. Webhooks that cannot be looked at need none: messages
+/// flow all the same.
 pub(super) fn stalled(verdicts: &[(ConditionType, Verdict)]) -> Option<Verdict> {
     verdicts.iter().find_map(|(condition, verdict)| {
-        verdict
-            .reason
-            .needs_a_change()
+        let counts = !(*condition == ConditionType::WebhooksConfigured
+            && verdict.status() == ConditionStatus::Unknown);
+        (counts && verdict.reason.needs_a_change())
             .then(|| Verdict::new(verdict.reason, format!("{condition}: {}", verdict.message)))
     })
 }
@@ -77,7 +78,8 @@ mod tests {
     #[case::webhooks_differ(&[(C::WebhooksConfigured, R::TwilioWebhookDiffers)], R::TwilioWebhookDiffers, Some(R::TwilioWebhookDiffers))]
     #[case::the_first_part_that_is_false(
         &[(C::CredentialsValid, R::SecretMissing), (C::RelayAvailable, R::NotReady)], R::SecretMissing, Some(R::SecretMissing))]
-    #[case::a_right_is_missing(&[(C::WebhooksConfigured, R::PermissionMissing)], R::Available, Some(R::PermissionMissing))]
+    #[case::a_right_to_look_is_missing(&[(C::WebhooksConfigured, R::PermissionMissing)], R::Available, None)]
+    #[case::a_right_that_is_needed(&[(C::IntegrationResolved, R::PermissionMissing)], R::PermissionMissing, Some(R::PermissionMissing))]
     fn ready_is_what_its_parts_are(
         #[case] changed: &[(C, R)],
         #[case] expected: R,

@@ -94,7 +94,7 @@ pub fn validate(bridge: &MessagingBridge, observed: &Observed, frame: &Frame) ->
         accepted,
         credentials: platform::credentials(&observed.secrets, facts),
         integration: platform::integration(&observed.secrets, facts, &target),
-        webhooks: platform::webhooks(facts, &target.urls),
+        webhooks: platform::webhooks(&observed.secrets, facts, &target),
         build: resolved
             .as_ref()
             .map(|integration| validated(bridge, &target, integration, frame)),

@@ -15,7 +15,7 @@ use crate::platforms::{Answer, NumberFacts, PlatformFacts};
 /// `CredentialsValid`.
 pub(super) fn credentials(secrets: &ParsedSecrets, facts: &PlatformFacts) -> Verdict {
     if let Some(trouble) = secrets.trouble() {
-        return trouble.clone();
+        return trouble;
     }
     let genesys = &secrets.genesys.name;
     let twilio = &secrets.twilio.name;
@@ -97,7 +97,16 @@ pub(super) fn integration(
                 IntegrationLookupError::Ambiguous { .. } => Reason::Ambiguous,
             };
             let place = &target.config.genesys.api_host;
-            Verdict::new(reason, mask::numbers_in(&format!("at {place}, {error}")))
+            let fix = match error {
+                IntegrationLookupError::NotFound { .. } => {
+                    "; correct spec.genesys.integrationName or spec.genesys.region, or create the integration"
+                }
+                IntegrationLookupError::Ambiguous { .. } => "",
+            };
+            Verdict::new(
+                reason,
+                mask::numbers_in(&format!("at {place}, {error}{fix}")),
+            )
         }
         Some(Answer::Forbidden(words)) => Verdict::new(
             Reason::PermissionMissing,
@@ -110,7 +119,7 @@ pub(super) fn integration(
         ),
         None if secrets.lookup_clients().is_none() => Verdict::new(
             Reason::Pending,
-            "waits for the Secret with the OAuth client",
+            "waits for the Secret with the OAuth client: see CredentialsValid",
         ),
         None => Verdict::new(Reason::Pending, "waits for Genesys Cloud's first answer"),
     }
@@ -122,10 +131,10 @@ fn shown(name: &str) -> String {
 }
 
 /// `WebhooksConfigured`.
-pub(super) fn webhooks(facts: &PlatformFacts, urls: &WebhookUrls) -> Verdict {
+pub(super) fn webhooks(secrets: &ParsedSecrets, facts: &PlatformFacts, target: &Target) -> Verdict {
     let sides = [
-        twilio_webhook(facts.number.believed(), urls),
-        genesys_webhook(facts.integration.believed(), urls),
+        twilio_webhook(secrets, facts.number.believed(), target),
+        genesys_webhook(facts.integration.believed(), &target.urls),
     ];
     let wrong: Vec<&Verdict> = sides
         .iter()
@@ -148,22 +157,34 @@ pub(super) fn webhooks(facts: &PlatformFacts, urls: &WebhookUrls) -> Verdict {
     worst(sides.into_iter()).unwrap_or_else(|| Verdict::new(Reason::Configured, settled))
 }
 
-fn twilio_webhook(answer: Option<&Answer<NumberFacts>>, urls: &WebhookUrls) -> Verdict {
+fn twilio_webhook(
+    secrets: &ParsedSecrets,
+    answer: Option<&Answer<NumberFacts>>,
+    target: &Target,
+) -> Verdict {
     match answer {
-        Some(Answer::Said(facts)) => number_webhook(facts, urls),
+        Some(Answer::Said(facts)) => number_webhook(facts, target),
         Some(Answer::Forbidden(words)) => Verdict::new(
             Reason::PermissionMissing,
-            format!("{words}; let the API key read the account's incoming phone numbers"),
+            format!(
+                "{words}; let the API key in Secret {:?} read incoming phone numbers \
+                 (/2010-04-01/Accounts/{{AccountSid}}/IncomingPhoneNumbers*)",
+                secrets.twilio.name
+            ),
         ),
         Some(Answer::None(words)) => unreachable(words),
         Some(Answer::Refused(_) | Answer::Suspended(_)) => {
             Verdict::new(Reason::Pending, "waits for credentials that Twilio accepts")
         }
+        None if secrets.twilio.content.is_err() => Verdict::new(
+            Reason::Pending,
+            "waits for Twilio's Secret: see CredentialsValid",
+        ),
         None => Verdict::new(Reason::Pending, "waits for Twilio's first answer"),
     }
 }
 
-fn number_webhook(facts: &NumberFacts, urls: &WebhookUrls) -> Verdict {
+fn number_webhook(facts: &NumberFacts, target: &Target) -> Verdict {
     let Some(number) = &facts.number else {
         return Verdict::new(
             Reason::NumberNotFound,
@@ -171,13 +192,16 @@ fn number_webhook(facts: &NumberFacts, urls: &WebhookUrls) -> Verdict {
              number, account or spec.twilio.region",
         );
     };
-    let judged = of_record(judge_twilio_number(number, &facts.service, urls));
+    let judged = of_record(judge_twilio_number(number, &facts.service, &target.urls));
+    // In a service that cannot be read, the number's own address says nothing.
+    let settled = judged.status() == ConditionStatus::False
+        && (target.messaging_service.is_none() || judged.reason == Reason::NumberWithoutSms);
     match &facts.service_unread {
-        Some(words) if judged.status() == ConditionStatus::True => Verdict::new(
+        Some(words) if !settled => Verdict::new(
             Reason::PermissionMissing,
             format!(
                 "whether a Messaging Service takes the number's messages is not known: {words}; let the API key read \
-                 Messaging Services"
+                 Messaging Services (/v1/Services*)"
             ),
         ),
         _ => judged,

@@ -7,7 +7,7 @@ use messaging_bridge_clients::secrets::{
     GENESYS_KEYS, GenesysSecret, OPERATOR_KEYS, OperatorSecret, SecretsError, TWILIO_KEYS,
     TWILIO_OPTIONAL_KEYS, TwilioSecret,
 };
-use messaging_bridge_crds::Reason;
+use messaging_bridge_crds::{ConditionStatus, Reason};
 
 use super::Verdict;
 use crate::dereference::{SecretSeen, SecretsSeen};
@@ -74,14 +74,25 @@ impl ParsedSecrets {
         }
     }
 
-    /// The first Secret that cannot be used.
-    pub fn trouble(&self) -> Option<&Verdict> {
-        self.genesys
-            .content
-            .as_ref()
-            .err()
-            .or_else(|| self.twilio.content.as_ref().err())
-            .or_else(|| self.operator.as_ref()?.content.as_ref().err())
+    /// What is wrong with the Secrets, all of it at once; what is missing counts before what cannot be read.
+    pub fn trouble(&self) -> Option<Verdict> {
+        let operator = self.operator.as_ref();
+        let mut troubles: Vec<&Verdict> = [
+            self.genesys.content.as_ref().err(),
+            self.twilio.content.as_ref().err(),
+            operator.and_then(|operator| operator.content.as_ref().err()),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        troubles.sort_by_key(|trouble| trouble.status() != ConditionStatus::False);
+        let mut messages: Vec<&str> = troubles
+            .iter()
+            .map(|trouble| trouble.message.as_str())
+            .collect();
+        messages.dedup();
+        let first = troubles.first()?;
+        Some(Verdict::new(first.reason, messages.join(". ")))
     }
 }
 
@@ -180,6 +191,23 @@ mod tests {
         let secrets = parsed(seen("g", &GENESYS), seen("t", &TWILIO), Some(own));
         assert_eq!(secrets.lookup_clients().unwrap()[0].client_id, "own");
         assert_eq!(secrets.relay_clients().unwrap()[0].client_id, "id");
+    }
+
+    #[test]
+    fn whoever_creates_one_secret_does_not_find_the_other_missing_afterwards() {
+        let missing = |name: &str| SecretSeen::Missing { name: name.into() };
+        let unreadable = SecretSeen::Unreadable {
+            name: "g".into(),
+            problem: "it may not be read".into(),
+        };
+        let secrets = parsed(missing("g"), missing("t"), None);
+        let message = secrets.trouble().unwrap().message;
+        assert!(
+            message.contains("\"g\"") && message.contains("\"t\""),
+            "{message}"
+        );
+        let secrets = parsed(unreadable, missing("t"), None);
+        assert_eq!(secrets.trouble().unwrap().reason, Reason::SecretMissing);
     }
 
     #[rstest]

@@ -4,7 +4,7 @@
 //! off, is checked here.
 
 use messaging_bridge_clients::genesys::{GenesysHosts, WireProfile};
-use messaging_bridge_clients::twilio::{MessagingServiceSid, api_base};
+use messaging_bridge_clients::twilio::{E164, MessagingServiceSid, api_base};
 use messaging_bridge_clients::webhooks::WebhookUrls;
 use messaging_bridge_crds::{MessagingBridge, RelayConfig, WireProfile as Profile};
 use url::Url;
@@ -57,6 +57,10 @@ pub fn target(bridge: &MessagingBridge, platforms: &PlatformSettings) -> Result<
             ));
         }
     }
+    spec.twilio
+        .number
+        .parse::<E164>()
+        .map_err(|error| format!("spec.twilio.number: {error}"))?;
     let twilio = platforms
         .twilio_base_url
         .clone()

@@ -11,7 +11,7 @@ const NOW: &str = "2026-01-02T03:04:05Z";
 
 fn pod(status: &Value) -> Arc<Pod> {
     let pod = json!({
-        "metadata": {"name": "acme-relay-0", "creationTimestamp": "2026-01-02T03:04:00Z"},
+        "metadata": {"name": "acme-relay-0", "namespace": "tenant", "creationTimestamp": "2026-01-02T03:04:00Z"},
         "spec": {"nodeName": "node1", "containers": []},
         "status": status,
     });
@@ -41,6 +41,15 @@ fn ended(restarts: i32, message: &str) -> Value {
     }]})
 }
 
+/// Runs since a second ago; ran from `began` until a minute ago before.
+fn just_ended(restarts: i32, began: &str) -> Value {
+    json!({"containerStatuses": [{
+        "name": "relay", "image": "i", "imageID": "", "ready": false, "restartCount": restarts,
+        "state": {"running": {"startedAt": "2026-01-02T03:04:04Z"}},
+        "lastState": {"terminated": {"exitCode": 255, "startedAt": began, "finishedAt": "2026-01-02T03:03:05Z"}},
+    }]})
+}
+
 fn runs_since(time: &str) -> Value {
     json!({"conditions": [{"type": "Ready", "status": "False"}], "containerStatuses": [{
         "name": "relay", "image": "i", "imageID": "", "ready": false, "restartCount": 0,
@@ -59,7 +68,9 @@ fn unschedulable_for(message: &str) -> Value {
 #[case::image(&waiting_for("ImagePullBackOff", "not found"), Reason::ImagePullFailed, "\"registry/relay:9\"")]
 #[case::image_is_never_pulled(&waiting_for("ErrImageNeverPull", ""), Reason::ImagePullFailed, "relay.image")]
 #[case::crashing(&ended(3, "first line\nthe relay configuration has version 2\n"), Reason::CrashLooping,
-    "ended 3 times, last with exit code 2: the relay configuration has version 2")]
+    "ended 3 times, last with exit code 2: the relay configuration has version 2; see kubectl -n tenant logs acme-relay-0 --previous")]
+#[case::ended_once_a_moment_ago(&just_ended(1, "2026-01-02T03:03:00Z"), Reason::CrashLooping, "exit code 255; see")]
+#[case::runs_again_after_the_node_restarted(&just_ended(1, "2026-01-02T02:00:00Z"), Reason::Starting, "")]
 #[case::no_node(&unschedulable_for("0/1 nodes: node(s) didn't match selector"), Reason::Unschedulable, "didn't match")]
 #[case::a_container_that_cannot_be_made(&waiting_for("CreateContainerConfigError", "bad"), Reason::NotReady, "bad")]
 #[case::being_made(&waiting_for("ContainerCreating", ""), Reason::Starting, "")]
@@ -68,7 +79,7 @@ fn unschedulable_for(message: &str) -> Value {
 #[case::evicted(&json!({"conditions": [{"type": "DisruptionTarget", "status": "True", "reason": "DeletionByTaintManager"}]}),
     Reason::NodeLost, "\"node1\"")]
 fn a_pod_is_judged(#[case] status: &Value, #[case] reason: Reason, #[case] says: &str) {
-    let verdict = judge(&seen(status), true, NOW.parse().unwrap());
+    let verdict = judge(&seen(status), Install::Wanted, NOW.parse().unwrap());
     assert_eq!(verdict.reason, reason, "{}", verdict.message);
     assert!(verdict.message.contains(says), "{}", verdict.message);
 }
@@ -92,7 +103,7 @@ fn a_pod_that_is_refused_says_by_whom() {
         "FailedCreate",
         "exceeded quota: none",
     )];
-    let verdict = judge(&seen, true, NOW.parse().unwrap());
+    let verdict = judge(&seen, Install::Wanted, NOW.parse().unwrap());
     assert_eq!(verdict.reason, Reason::PodRejected);
     assert!(
         verdict.message.contains("exceeded quota"),
@@ -113,7 +124,7 @@ fn a_claim_that_is_not_bound_names_its_storage_class() {
         "ProvisioningFailed",
         "storageclass \"fast\" not found",
     )];
-    let verdict = judge(&seen, true, NOW.parse().unwrap());
+    let verdict = judge(&seen, Install::Wanted, NOW.parse().unwrap());
     assert_eq!(verdict.reason, Reason::VolumePending);
     assert!(
         verdict.message.contains("\"fast\" not found"),
@@ -125,7 +136,7 @@ fn a_claim_that_is_not_bound_names_its_storage_class() {
         "0/1 nodes are available: Insufficient memory",
     ))];
     assert_eq!(
-        judge(&seen, true, NOW.parse().unwrap()).reason,
+        judge(&seen, Install::Wanted, NOW.parse().unwrap()).reason,
         Reason::Unschedulable
     );
 }
@@ -138,20 +149,46 @@ fn a_mount_that_fails_is_told() {
         "FailedMount",
         "references non-existent secret key: authToken",
     )];
-    let verdict = judge(&seen, true, NOW.parse().unwrap());
+    let verdict = judge(&seen, Install::Wanted, NOW.parse().unwrap());
     assert_eq!(verdict.reason, Reason::NotReady);
     assert!(verdict.message.contains("authToken"), "{}", verdict.message);
 }
 
 #[rstest]
-#[case::to_be_installed(true, Reason::Starting)]
-#[case::waiting_for_the_integration(false, Reason::NotInstalled)]
-fn without_a_workload_it_depends_on_the_integration(
-    #[case] installs: bool,
+#[case::to_be_installed(Install::Wanted, Reason::Starting, "being installed")]
+#[case::waiting_for_the_integration(
+    Install::Unresolved,
+    Reason::NotInstalled,
+    "IntegrationResolved"
+)]
+#[case::refused(Install::Refused, Reason::NotInstalled, "see Accepted")]
+#[case::invalid(Install::Invalid, Reason::NotInstalled, "see Accepted")]
+#[case::paused(Install::Paused, Reason::NotInstalled, "messagingbridge.io/paused")]
+fn without_a_workload_it_depends_on_the_bridge(
+    #[case] install: Install,
+    #[case] reason: Reason,
+    #[case] says: &str,
+) {
+    let verdict = judge(&WorkloadSeen::default(), install, NOW.parse().unwrap());
+    assert_eq!(verdict.reason, reason);
+    assert!(verdict.message.contains(says), "{}", verdict.message);
+}
+
+#[rstest]
+#[case::still_gone("2026-01-02T03:00:00Z", Reason::NodeLost)]
+#[case::back_again("2026-01-02T03:04:04Z", Reason::Starting)]
+fn a_node_is_lost_until_it_has_started_the_container_again(
+    #[case] started: &str,
     #[case] reason: Reason,
 ) {
-    let verdict = judge(&WorkloadSeen::default(), installs, NOW.parse().unwrap());
-    assert_eq!(verdict.reason, reason);
+    let mut seen = seen(&runs_since(started));
+    let mut warning = warning_about("Pod", "NodeNotReady", "Node is not ready");
+    warning.last_seen = "2026-01-02T03:02:00Z".parse().unwrap();
+    seen.warnings = vec![warning];
+    assert_eq!(
+        judge(&seen, Install::Wanted, NOW.parse().unwrap()).reason,
+        reason
+    );
 }
 
 #[test]
@@ -161,7 +198,7 @@ fn a_pod_that_ends_is_rolling_out() {
     pod.metadata.deletion_timestamp = pod.metadata.creation_timestamp.clone();
     ends.pods = vec![Arc::new(pod)];
     assert_eq!(
-        judge(&ends, true, NOW.parse().unwrap()).reason,
+        judge(&ends, Install::Wanted, NOW.parse().unwrap()).reason,
         Reason::RollingOut
     );
 }
