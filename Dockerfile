@@ -32,3 +32,10 @@ COPY messaging-bridge-sandbox /
 ENV SANDBOX_LISTEN=0.0.0.0:4010
 ENTRYPOINT ["/messaging-bridge-sandbox"]
 CMD ["serve"]
+
+# For the tests alone: `scripts/image ingress`.
+FROM common AS ingress
+LABEL org.opencontainers.image.title="Messaging Bridge test ingress" \
+      org.opencontainers.image.description="A TLS reverse proxy that stands in for an Ingress controller in tests"
+COPY messaging-bridge-ingress /
+ENTRYPOINT ["/messaging-bridge-ingress"]

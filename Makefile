@@ -19,6 +19,7 @@ demo: ## a customer's text and the agent's reply, in the terminal and in a page 
 
 test: image ## every test, the page in a real browser included; nothing is skipped
 	@scripts/need rust cc browser venv cluster
+	scripts/image ingress
 	cargo test --workspace
 
 crds: ## write the manifests and reference pages that are generated from the API's types

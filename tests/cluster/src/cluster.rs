@@ -194,7 +194,13 @@ impl Cluster {
         node.restart(&self.client().await?).await
     }
 
-    /// Starts the kubelet again with another `syncFrequency`; returns when the node is ready. Pods go on.
+    /// Kills the kubelet: after 20 s the node counts as lost. Pods go on. [`Self::restart_kubelet`] brings it back.
+    pub fn stop_kubelet(&self) -> Result<(), ClusterError> {
+        let instead = "run these cases on a cluster that the harness starts";
+        self.own("stopping the kubelet", instead)?.stop_kubelet()
+    }
+
+    /// Starts the kubelet, again if it runs, with this `syncFrequency`; returns when the node is ready. Pods go on.
     pub async fn restart_kubelet(&self, sync: Duration) -> Result<(), ClusterError> {
         let node = self.own(
             "setting the kubelet's syncFrequency",

@@ -66,6 +66,8 @@ fn args(name: &str, run: &str) -> Vec<String> {
             format!("--service-account-private-key-file={run}/pki/accounts.key"),
             format!("--root-ca-file={run}/pki/ca.crt"),
             format!("--flex-volume-plugin-dir={run}/kubelet/plugins"),
+            // A lost node is told after this long, ten beats of the kubelet; the default is 50 s.
+            "--node-monitor-grace-period=20s".to_owned(),
             "--leader-elect=false".to_owned(),
             "--secure-port=0".to_owned(),
         ],

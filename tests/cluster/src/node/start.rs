@@ -122,10 +122,15 @@ impl Node {
         client: &Client,
         sync: Duration,
     ) -> Result<(), ClusterError> {
-        self.node_only("restarting the kubelet")?;
-        self.control.ask(Ask::Stop("kubelet"))?;
+        self.stop_kubelet()?;
         write_files(&self.folder, sync)?;
         self.start_kubelet(client).await
+    }
+
+    /// Kills the kubelet, and leaves it. Pods go on, and nobody looks after them.
+    pub(crate) fn stop_kubelet(&self) -> Result<(), ClusterError> {
+        self.node_only("stopping the kubelet")?;
+        self.control.ask(Ask::Stop("kubelet"))
     }
 
     async fn start_kubelet(&self, client: &Client) -> Result<(), ClusterError> {
