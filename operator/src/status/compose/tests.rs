@@ -312,7 +312,7 @@ fn one_secret_for_both_sides_is_as_far_as_the_side_that_is_behind() {
         &validation(),
         None,
     );
-    assert_eq!(states(&status), [("genesys", SecretState::Waiting)]);
+    assert_eq!(states(&status), [("genesys", Waiting)]);
 }
 
 /// A platform that has failed so many times in a row.
