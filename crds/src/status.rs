@@ -111,8 +111,8 @@ pub struct SecretStatus {
     /// The Secret's name.
     #[schemars(length(max = 253))]
     pub name: String,
-    /// Loaded: it does. Waiting: not yet; a changed Secret reaches the relay in a minute or two. Unusable: it goes on
-    /// with the last good values.
+    /// Loaded: it does. Waiting: not yet, or the relay cannot be asked; a changed Secret reaches the relay in a minute
+    /// or two. Unusable: it goes on with the last good values.
     pub state: SecretState,
 }
 
