@@ -71,11 +71,10 @@ pub(super) fn template(
 
 fn config_hash(config_map: &ConfigMap) -> String {
     let data = config_map.data.iter().flatten();
-    metadata::hash(
-        &data
-            .map(|(key, text)| format!("{key}\n{text}\n"))
-            .collect::<String>(),
-    )
+    let text: String = data
+        .flat_map(|(key, text)| [key, "\n", text, "\n"])
+        .collect();
+    metadata::hash(&text)
 }
 
 fn container(bridge: &ValidatedBridge) -> Container {

@@ -1,5 +1,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod golden;
+mod restricted;
+
 use std::sync::Arc;
 
 use kube::ResourceExt as _;
@@ -239,7 +242,7 @@ fn the_chart_adds_to_the_pod_but_never_replaces_what_it_is_found_by() {
 fn the_network_policy_lets_in_whom_it_should() {
     let mut bridge = validated();
     set(&mut bridge, |relay| {
-        relay.network_policy.monitoring_namespaces = vec!["metrics".to_owned()]
+        relay.network_policy.monitoring_namespaces = vec!["metrics".to_owned()];
     });
     let policy = serde_json::to_value(build(&bridge).unwrap().network_policy).unwrap();
     let ingress = &policy["spec"]["ingress"];

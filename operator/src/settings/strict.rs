@@ -26,14 +26,14 @@ pub(super) fn resources<'de, D: Deserializer<'de>>(
             }
         }
     }
-    all_of("relay.resources", written).map_err(D::Error::custom)
+    all_of("relay.resources", &written).map_err(D::Error::custom)
 }
 
 /// `relay.tolerations`.
 pub(super) fn tolerations<'de, D: Deserializer<'de>>(
     input: D,
 ) -> Result<Vec<Toleration>, D::Error> {
-    all_of("relay.tolerations", Value::deserialize(input)?).map_err(D::Error::custom)
+    all_of("relay.tolerations", &Value::deserialize(input)?).map_err(D::Error::custom)
 }
 
 /// `relay.networkPolicy.extraEgress`.
@@ -41,15 +41,15 @@ pub(super) fn egress<'de, D: Deserializer<'de>>(
     input: D,
 ) -> Result<Vec<NetworkPolicyEgressRule>, D::Error> {
     let written = Value::deserialize(input)?;
-    all_of("relay.networkPolicy.extraEgress", written).map_err(D::Error::custom)
+    all_of("relay.networkPolicy.extraEgress", &written).map_err(D::Error::custom)
 }
 
 /// The value as its type; an error if the type does not hold all that was written.
-fn all_of<T: DeserializeOwned + Serialize>(field: &str, written: Value) -> Result<T, String> {
+fn all_of<T: DeserializeOwned + Serialize>(field: &str, written: &Value) -> Result<T, String> {
     let wrong = |error: serde_json::Error| format!("{field}: {error}");
     let read: T = serde_json::from_value(written.clone()).map_err(wrong)?;
     let kept = serde_json::to_value(&read).map_err(wrong)?;
-    match lost(&written, &kept) {
+    match lost(written, &kept) {
         Some(place) => Err(format!("{field} has an unknown field {place}")),
         None => Ok(read),
     }
