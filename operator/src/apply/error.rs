@@ -40,7 +40,7 @@ pub enum ApplyError {
         name: String,
         /// The size wanted.
         size: String,
-        /// The API server's words.
+        /// The claim's storage class, and the API server's words.
         message: String,
     },
     /// The API server did not answer, or asks for patience.

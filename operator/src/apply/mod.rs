@@ -2,7 +2,7 @@
 //!
 //! It guarantees: nothing is written where the live object already says what was built ([`diff`]); nothing that is not
 //! the bridge's is taken over ([`ownership`]); what is no longer built is removed only after everything else was
-//! applied; a volume's claim is never removed and never shrunk.
+//! applied; a volume's claim is never removed, never shrunk, and never one that somebody else made.
 //!
 //! It does not decide what a bridge consists of, and does not read the resource.
 
@@ -12,6 +12,7 @@ mod error;
 mod object;
 pub mod ownership;
 mod prune;
+mod stuck;
 mod workload;
 
 use kube::Client;
@@ -24,6 +25,15 @@ use crate::dereference::LiveChildren;
 /// network rules stand before the workload that runs with them; Services before it, so that no webhook finds a pod
 /// without a way in.
 pub async fn apply(
+    client: &Client,
+    objects: Objects<Built>,
+    live: &LiveChildren,
+) -> Result<Objects<Applied>, ApplyError> {
+    // The objects are large; they wait on the heap while the API server answers.
+    Box::pin(each(client, objects, live)).await
+}
+
+async fn each(
     client: &Client,
     objects: Objects<Built>,
     live: &LiveChildren,
@@ -48,8 +58,12 @@ pub async fn apply(
     };
     let public_service = one.apply(public_service, &live.services).await?;
     let admin_service = one.apply(admin_service, &live.services).await?;
+    if live.stateful_sets.is_empty() {
+        claim::ensure_ours(client, &bridge, &live.claims).await?;
+    }
     let grown = claim::grow(client, &bridge, &stateful_set, &live.claims).await;
-    let stateful_set = workload::apply(&one, stateful_set, &live.stateful_sets).await?;
+    let stateful_set = Box::pin(workload::apply(&one, stateful_set, &live.stateful_sets)).await?;
+    stuck::remove(client, &bridge, &stateful_set, &live.pods).await?;
     prune::remove(client, &bridge, &kept, live).await?;
     // A volume that cannot grow is told when all else stands.
     grown?;
@@ -62,3 +76,6 @@ pub async fn apply(
         stateful_set,
     ))
 }
+
+#[cfg(test)]
+mod tests;

@@ -56,8 +56,9 @@ impl<'a> Writer<'a> {
 
     /// Applies the object where it differs from the live one.
     ///
-    /// The cache is asked first. It may lag behind our own writes: a difference found there is looked at once more in
-    /// the API server itself, so that nothing is written twice, and nothing of somebody else's is overwritten.
+    /// The cache is asked first. It may lag behind our own writes, and it does not hold what others made: a difference
+    /// found there is looked at once more in the API server itself, so that nothing is written twice, and nothing that
+    /// stands there as somebody else's is overwritten.
     pub(super) async fn apply<K: Child>(
         &self,
         built: K,
@@ -66,6 +67,7 @@ impl<'a> Writer<'a> {
         let name = built.name_any();
         if let Some(live) = cache.iter().find(|live| live.name_any() == name)
             && ownership::of(live.meta(), self.bridge) == Owner::Ours
+            && live.meta().deletion_timestamp.is_none()
             && diff::is_current(&built, live.as_ref())
         {
             return Ok(live.as_ref().clone());
@@ -105,6 +107,14 @@ impl<'a> Writer<'a> {
         let parameters = PatchParams::apply(MANAGER).force();
         self.api::<K>()
             .patch(&name, &parameters, &Patch::Apply(built))
+            .await
+    }
+
+    /// What an apply would be answered, without one.
+    pub(super) async fn try_out<K: Child>(&self, built: &K) -> Result<K, kube::Error> {
+        let parameters = PatchParams::apply(MANAGER).force().dry_run();
+        self.api::<K>()
+            .patch(&built.name_any(), &parameters, &Patch::Apply(built))
             .await
     }
 }

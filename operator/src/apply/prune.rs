@@ -1,10 +1,10 @@
-//! What is no longer built is removed: only the bridge's own, and only after a complete build was applied. Claims of
-//! volumes are never among it.
+//! What is no longer built is removed: only what carries the label with the bridge's uid and has no other controller,
+//! and only after a complete build was applied. Claims of volumes are never among it.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use kube::api::DeleteParams;
+use kube::api::{DeleteParams, Preconditions};
 use kube::{Api, Client, ResourceExt as _};
 
 use super::ApplyError;
@@ -12,6 +12,7 @@ use super::object::Child;
 use super::ownership::{self, Owner};
 use crate::build::{Built, Objects};
 use crate::dereference::LiveChildren;
+use crate::names::UID_LABEL;
 use crate::validate::BridgeRef;
 
 /// Kind and name of what is built.
@@ -58,10 +59,7 @@ async fn remove_kind<K: Child>(
     let kind = K::kind(&()).into_owned();
     for object in live {
         let name = object.name_any();
-        let goes = ownership::of(object.meta(), bridge) == Owner::Ours
-            && object.meta().deletion_timestamp.is_none()
-            && !kept.contains(&(kind.clone(), name.clone()));
-        if !goes {
+        if kept.contains(&(kind.clone(), name.clone())) || !is_removable(object.as_ref(), bridge) {
             continue;
         }
         tracing::info!(
@@ -72,12 +70,25 @@ async fn remove_kind<K: Child>(
             "removing"
         );
         let api: Api<K> = Api::namespaced(client.clone(), &bridge.namespace);
-        match api.delete(&name, &DeleteParams::default()).await {
-            Err(error) if !matches!(&error, kube::Error::Api(status) if status.code == 404) => {
-                return Err(ApplyError::of_call(&kind, &name, error));
-            }
-            _ => {}
+        let this_one = DeleteParams {
+            preconditions: Some(Preconditions {
+                uid: object.uid(),
+                resource_version: None,
+            }),
+            ..DeleteParams::default()
+        };
+        match api.delete(&name, &this_one).await {
+            // Gone, or another by now: the cache will say so.
+            Err(kube::Error::Api(status)) if matches!(status.code, 404 | 409) => {}
+            Err(error) => return Err(ApplyError::of_call(&kind, &name, error)),
+            Ok(_) => {}
         }
     }
     Ok(())
+}
+
+fn is_removable<K: Child>(object: &K, bridge: &BridgeRef) -> bool {
+    object.labels().get(UID_LABEL) == Some(&bridge.uid)
+        && ownership::of(object.meta(), bridge) == Owner::Ours
+        && object.meta().deletion_timestamp.is_none()
 }

@@ -1,4 +1,7 @@
 //! The StatefulSet: applied, and made anew where the API server allows no change.
+//!
+//! *Never worse than before*: before the one that runs is deleted, the API server is asked whether it would take the new
+//! one; a StatefulSet that is refused by a policy leaves the old one as it is.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,6 +17,9 @@ const KIND: &str = "StatefulSet";
 /// How long a deletion without dependents takes at most: it is one write.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(100);
+
+/// The words of an admission webhook that cannot be asked beforehand.
+const NO_TRIAL: &str = "does not support dry run";
 
 /// Applies the StatefulSet. Where a field cannot be changed (the claim's size in its template, the selector), it is
 /// deleted alone and made anew: its pod runs on as an orphan with its volume, and is taken up again by its labels.
@@ -36,9 +42,34 @@ fn is_immutable(message: &str) -> bool {
         || message.contains("field is immutable")
 }
 
+/// Asks whether the API server would take it, under a name that nothing has: quotas, policies and webhooks included.
+async fn try_out(writer: &Writer<'_>, built: &StatefulSet) -> Result<(), ApplyError> {
+    let name = built.name_any();
+    let mut trial = built.clone();
+    let trial_name = format!("{name}-trial");
+    trial.metadata.name = Some(trial_name.clone());
+    match writer.try_out(&trial).await {
+        Err(kube::Error::Api(status)) if status.message.contains(NO_TRIAL) => Ok(()),
+        Err(error) => Err(match ApplyError::of_call(KIND, &name, error) {
+            ApplyError::Refused {
+                kind,
+                name,
+                message,
+            } => ApplyError::Refused {
+                message: message.replace(&trial_name, &name),
+                kind,
+                name,
+            },
+            other => other,
+        }),
+        Ok(_) => Ok(()),
+    }
+}
+
 async fn recreate(writer: &Writer<'_>, built: &StatefulSet) -> Result<StatefulSet, ApplyError> {
     let name = built.name_any();
     let failed = |error| ApplyError::of_call(KIND, &name, error);
+    try_out(writer, built).await?;
     let api = writer.api::<StatefulSet>();
     if let Some(live) = api.get_opt(&name).await.map_err(failed)? {
         tracing::info!(name, "making the StatefulSet anew; pod and volume stay");
