@@ -17,9 +17,9 @@ demo: ## a customer's text and the agent's reply, in the terminal and in a page 
 	cargo build -p messaging-bridge-relay -p messaging-bridge-sandbox
 	$(BIN)/messaging-bridge-sandbox demo --relay $(BIN)/messaging-bridge-relay $(if $(filter-out 0,$(ONCE)),--once)
 
-test: image ## every test, the page in a real browser included; nothing is skipped
-	@scripts/need rust cc browser venv cluster
-	scripts/image ingress
+test: ## every test, the page in a real browser included; nothing is skipped
+	@scripts/need rust cc browser venv image-tool cluster
+	scripts/image operator relay sandbox ingress
 	cargo test --workspace
 
 crds: ## write the manifests and reference pages that are generated from the API's types
