@@ -209,18 +209,4 @@ mod tests {
             .insert(HASH_ANNOTATION.to_owned(), "older".to_owned());
         assert!(!is_current(&built, &live));
     }
-
-    #[test]
-    fn what_the_controller_writes_is_no_difference() {
-        let built = stateful_set();
-        let mut live = built.clone();
-        live.metadata.resource_version = Some("7".to_owned());
-        live.status = Some(k8s_openapi::api::apps::v1::StatefulSetStatus::default());
-        let spec = live.spec.as_mut().unwrap();
-        spec.min_ready_seconds = Some(0);
-        spec.template.spec.as_mut().unwrap().restart_policy = Some("Always".to_owned());
-        assert!(is_current(&built, &live));
-        live.spec.as_mut().unwrap().replicas = Some(0);
-        assert!(!is_current(&built, &live));
-    }
 }

@@ -9,6 +9,29 @@ use crate::validate::{BridgeRef, EmbeddedVolume, QueueKind, ValidatedBridge};
 
 const SETTINGS: &str = "{version: 1, relay: {image: 'registry.example/relay:1', logFormat: json}}";
 
+/// Every setting that shapes a relay.
+const FULL: &str = "
+version: 1
+relay:
+  image: registry.example/relay@sha256:0a1b
+  imagePullPolicy: IfNotPresent
+  imagePullSecrets: [registry]
+  resources: {requests: {cpu: 20m}, limits: {memory: 256Mi}}
+  nodeSelector: {kubernetes.io/arch: amd64}
+  tolerations: [{key: dedicated, operator: Equal, value: messaging, effect: NoSchedule}]
+  priorityClassName: high
+  podLabels: {team: texts}
+  podAnnotations: {example.com/scrape: 'true'}
+  httpsProxy: http://proxy.example.com:3128
+  noProxy: .cluster.local
+  caBundle: '-----BEGIN CERTIFICATE-----'
+  logFormat: text
+  networkPolicy:
+    extraEgress: [{to: [{ipBlock: {cidr: 10.1.2.3/32}}], ports: [{port: 3128}]}]
+    monitoringNamespaces: [monitoring]
+platforms: {genesysBaseUrl: 'http://sandbox:8081', twilioBaseUrl: 'http://sandbox:8082'}
+";
+
 pub(crate) fn settings() -> OperatorSettings {
     OperatorSettings::parse(SETTINGS).expect("the fixture's settings are valid")
 }
@@ -33,5 +56,19 @@ pub(crate) fn validated() -> ValidatedBridge {
         operator_namespace: "messaging-bridge".to_owned(),
         genesys_base_url: None,
         twilio_base_url: None,
+    }
+}
+
+pub(crate) fn with_every_setting() -> ValidatedBridge {
+    let settings = OperatorSettings::parse(FULL).expect("the fixture's settings are valid");
+    ValidatedBridge {
+        relay: Arc::new(settings.relay),
+        genesys_base_url: settings.platforms.genesys_base_url,
+        twilio_base_url: settings.platforms.twilio_base_url,
+        queue: QueueKind::Embedded(EmbeddedVolume {
+            size: "2Gi".to_owned(),
+            storage_class: Some("fast".to_owned()),
+        }),
+        ..validated()
     }
 }
