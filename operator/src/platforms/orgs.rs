@@ -23,7 +23,7 @@ use super::observer::Observer;
 
 /// Caches that nobody used for so long are dropped, tokens included.
 const UNUSED: Duration = Duration::from_hours(1);
-/// Two bridges that ask at once share an answer, also a failure, and also when both want a fresh one.
+/// Two bridges that ask at once share a failure.
 const SAME_TIME: Duration = Duration::from_secs(5);
 
 /// A hash.
@@ -36,7 +36,7 @@ pub(super) struct Org {
     client: GenesysClient,
     /// The last refusal of a token, and when. Held while a token is asked for, so that it is asked for once.
     refusal: tokio::sync::Mutex<Option<(Instant, ApiError)>>,
-    /// Held while the list is read, so that it is read once.
+    /// The list, and when it began to be read. Held meanwhile, so that it is read once for all who wait.
     list: tokio::sync::Mutex<Option<(Instant, Listed)>>,
 }
 
@@ -72,21 +72,24 @@ impl Org {
         outcome
     }
 
-    /// All integrations, not older than `age`.
+    /// All integrations, in a list not older than `age`, or one that was read while this waited for it.
     pub(super) async fn integrations(&self, age: Duration, observer: &Observer) -> Listed {
+        let asked = Instant::now();
         let mut list = self.list.lock().await;
-        if let Some((read, outcome)) = list.as_ref() {
+        if let Some((began, outcome)) = list.as_ref() {
             let usable = if outcome.is_ok() { age } else { SAME_TIME };
-            if read.elapsed() < usable.max(SAME_TIME) {
+            // A list that began before the question may lack what was created in between.
+            if *began >= asked || began.elapsed() < usable {
                 return outcome.clone();
             }
         }
+        let began = Instant::now();
         let call = self.client.open_integrations();
         let outcome = observer
             .watch(Platform::Genesys, "list_integrations", call)
             .await
             .map(Arc::new);
-        *list = Some((Instant::now(), outcome.clone()));
+        *list = Some((began, outcome.clone()));
         outcome
     }
 
@@ -111,8 +114,8 @@ impl Org {
 impl Org {
     /// As if the list had been read so much earlier.
     pub(super) async fn grow_older(&self, by: Duration) {
-        if let Some((read, _)) = self.list.lock().await.as_mut() {
-            *read = read.checked_sub(by).unwrap_or(*read);
+        if let Some((began, _)) = self.list.lock().await.as_mut() {
+            *began = began.checked_sub(by).unwrap_or(*began);
         }
     }
 }

@@ -238,7 +238,6 @@ async fn what_was_created_a_moment_ago_is_found_beside_a_cached_list() {
         .unwrap()
         .unwrap();
     stand.integrations.lock().unwrap().push("new");
-    org.grow_older(Duration::from_secs(6)).await;
     org.integration("new", HOUR, &platforms.observer)
         .await
         .unwrap()
