@@ -4,6 +4,7 @@
 //! repeat their values (`kubectl apply` does that), so they are dropped before anything is stored.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
 use futures_util::{Stream, StreamExt as _};
 use k8s_openapi::api::apps::v1::StatefulSet;
@@ -17,6 +18,7 @@ use kube::runtime::{WatchStreamExt as _, watcher};
 use kube::{Api, Client, Resource, ResourceExt as _};
 use messaging_bridge_crds::MessagingBridge;
 use serde::de::DeserializeOwned;
+use tokio::sync::watch;
 
 use crate::names::MANAGED;
 
@@ -37,11 +39,41 @@ pub(crate) struct Caches {
     pub(crate) secrets: Store<PartialObjectMeta<Secret>>,
 }
 
+/// How many caches are not filled yet. A store's own signal wakes only the last of several who wait for it, and one who
+/// waits is the controller.
+#[derive(Clone)]
+pub(super) struct Filling(Arc<watch::Sender<usize>>);
+
+impl Filling {
+    pub(super) fn new() -> Self {
+        Self(Arc::new(watch::Sender::new(0)))
+    }
+
+    /// Waits until all are.
+    pub(super) async fn done(&self) {
+        // The sender lives as long as this.
+        let _ = self.0.subscribe().wait_for(|missing| *missing == 0).await;
+    }
+
+    /// Another one; what it returns is to see each of its events after the cache has.
+    fn another<K>(&self) -> impl FnMut(&Result<watcher::Event<K>, watcher::Error>) + Send + use<K> {
+        self.0.send_modify(|missing| *missing += 1);
+        let mut filling = Some(Arc::clone(&self.0));
+        move |event| {
+            if matches!(event, Ok(watcher::Event::InitDone))
+                && let Some(filling) = filling.take()
+            {
+                filling.send_modify(|missing| *missing -= 1);
+            }
+        }
+    }
+}
+
 /// The stream that fills a cache.
 pub(super) type Filled<K> = std::pin::Pin<Box<dyn Stream<Item = Result<K, watcher::Error>> + Send>>;
 
 /// What is found by the operator's label.
-pub(super) fn managed<K>(client: &Client) -> (Store<K>, Filled<K>)
+pub(super) fn managed<K>(client: &Client, filling: &Filling) -> (Store<K>, Filled<K>)
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
@@ -53,6 +85,7 @@ where
     .default_backoff()
     .modify(|object| object.managed_fields_mut().clear())
     .reflect(writer)
+    .inspect(filling.another())
     .touched_objects();
     (reader, stream.boxed())
 }
@@ -60,6 +93,7 @@ where
 /// The names and versions of all Secrets.
 pub(super) fn secrets(
     client: &Client,
+    filling: &Filling,
 ) -> (
     Store<PartialObjectMeta<Secret>>,
     Filled<PartialObjectMeta<Secret>>,
@@ -76,6 +110,7 @@ pub(super) fn secrets(
         secret.labels_mut().clear();
     })
     .reflect(writer)
+    .inspect(filling.another())
     .touched_objects();
     (reader, stream.boxed())
 }
@@ -83,6 +118,7 @@ pub(super) fn secrets(
 /// Bridges, with every deletion that the watch shows handed to `gone`.
 pub(super) fn bridges(
     client: &Client,
+    filling: &Filling,
     gone: tokio::sync::mpsc::UnboundedSender<Guarded>,
 ) -> (Store<Guarded>, Filled<Guarded>) {
     let (reader, writer) = reflector::store();
@@ -96,6 +132,37 @@ pub(super) fn bridges(
             }
         })
         .reflect(writer)
+        .inspect(filling.another())
         .applied_objects();
     (reader, stream.boxed())
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use k8s_openapi::api::core::v1::Pod;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn everybody_hears_that_all_caches_are_filled() {
+        let filling = Filling::new();
+        let (mut one, mut other) = (filling.another::<Pod>(), filling.another::<Pod>());
+        let wait = || {
+            let filling = filling.clone();
+            tokio::spawn(async move { filling.done().await })
+        };
+        let waiting = [wait(), wait()];
+        tokio::task::yield_now().await;
+        one(&Ok(watcher::Event::Init));
+        one(&Ok(watcher::Event::InitDone));
+        // A watch that began anew fills no other cache.
+        one(&Ok(watcher::Event::InitDone));
+        assert!(filling.done().now_or_never().is_none());
+        other(&Ok(watcher::Event::InitDone));
+        for task in waiting {
+            assert!(task.await.is_ok());
+        }
+        filling.done().await;
+    }
 }

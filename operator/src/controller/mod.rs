@@ -24,7 +24,7 @@ use kube::{Client, Resource, ResourceExt as _};
 use tokio::sync::{mpsc, watch};
 
 pub(crate) use self::caches::Caches;
-use self::caches::Guarded;
+use self::caches::{Filling, Guarded};
 pub(crate) use self::context::Context;
 pub use self::reconcile::ReconcileError;
 use crate::admin::{Metrics, Readiness};
@@ -63,15 +63,16 @@ pub async fn run(equipment: Equipment, mut stop: watch::Receiver<bool>) {
         readiness,
     } = equipment;
     let (gone, departures) = mpsc::unbounded_channel();
-    let (bridges, bridge_changes) = caches::bridges(&client, gone);
-    let (stateful_sets, stateful_set_changes) = caches::managed(&client);
-    let (services, service_changes) = caches::managed(&client);
-    let (config_maps, config_map_changes) = caches::managed(&client);
-    let (service_accounts, service_account_changes) = caches::managed(&client);
-    let (network_policies, network_policy_changes) = caches::managed(&client);
-    let (pods, pod_changes) = caches::managed(&client);
-    let (claims, claim_changes) = caches::managed(&client);
-    let (secrets, secret_changes) = caches::secrets(&client);
+    let (of_bridges, of_rest) = (Filling::new(), Filling::new());
+    let (bridges, bridge_changes) = caches::bridges(&client, &of_bridges, gone);
+    let (stateful_sets, stateful_set_changes) = caches::managed(&client, &of_rest);
+    let (services, service_changes) = caches::managed(&client, &of_rest);
+    let (config_maps, config_map_changes) = caches::managed(&client, &of_rest);
+    let (service_accounts, service_account_changes) = caches::managed(&client, &of_rest);
+    let (network_policies, network_policy_changes) = caches::managed(&client, &of_rest);
+    let (pods, pod_changes) = caches::managed(&client, &of_rest);
+    let (claims, claim_changes) = caches::managed(&client, &of_rest);
+    let (secrets, secret_changes) = caches::secrets(&client, &of_rest);
     let caches = Caches {
         bridges,
         stateful_sets,
@@ -97,7 +98,7 @@ pub async fn run(equipment: Equipment, mut stop: watch::Receiver<bool>) {
     );
     let of_secrets = Arc::clone(&context);
     let reconciles =
-        Controller::for_stream(synced(changes, caches.clone()), caches.bridges.clone())
+        Controller::for_stream(synced(changes, of_rest.clone()), caches.bridges.clone())
             .with_config(Config::default().concurrency(CONCURRENCY))
             .owns_stream(stateful_set_changes)
             .owns_stream(service_changes)
@@ -118,7 +119,7 @@ pub async fn run(equipment: Equipment, mut stop: watch::Receiver<bool>) {
             );
     let background = [
         tokio::spawn(announce_deletions(departures, Arc::clone(&context))),
-        tokio::spawn(report_synced(caches, readiness)),
+        tokio::spawn(report_synced(of_bridges, of_rest, readiness)),
         tokio::spawn(count(context, metrics)),
     ];
     reconciles.for_each(|_| std::future::ready(())).await;
@@ -127,43 +128,29 @@ pub async fn run(equipment: Equipment, mut stop: watch::Receiver<bool>) {
     }
 }
 
-/// Holds the first bridges back until every cache is filled: an empty cache looks like missing Secrets.
+/// Holds the first bridges back until every other cache is filled: an empty cache looks like missing Secrets.
 fn synced(
     changes: impl futures_util::Stream<Item = Result<Guarded, kube::runtime::watcher::Error>>
     + Send
     + 'static,
-    caches: Caches,
+    rest: Filling,
 ) -> impl futures_util::Stream<Item = Result<Guarded, kube::runtime::watcher::Error>> + Send + 'static
 {
     changes.then(move |change| {
-        let caches = caches.clone();
+        let rest = rest.clone();
         async move {
             if change.is_ok() {
-                filled(&caches).await;
+                rest.done().await;
             }
             change
         }
     })
 }
 
-async fn filled(caches: &Caches) {
-    // An error says that the watch ended: so does everything.
-    let _ = tokio::join!(
-        caches.stateful_sets.wait_until_ready(),
-        caches.services.wait_until_ready(),
-        caches.config_maps.wait_until_ready(),
-        caches.service_accounts.wait_until_ready(),
-        caches.network_policies.wait_until_ready(),
-        caches.pods.wait_until_ready(),
-        caches.claims.wait_until_ready(),
-        caches.secrets.wait_until_ready(),
-    );
-}
-
-async fn report_synced(caches: Caches, readiness: Arc<Readiness>) {
-    let _ = caches.bridges.wait_until_ready().await;
+async fn report_synced(bridges: Filling, rest: Filling, readiness: Arc<Readiness>) {
+    bridges.done().await;
     readiness.has("the bridges");
-    filled(&caches).await;
+    rest.done().await;
     readiness.has("the caches");
 }
 
