@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test crds image cluster lint bench
+.PHONY: help demo test crds image cluster policies lint bench
 
 BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 DENY := 0.20.2
@@ -34,6 +34,10 @@ cluster: ## a real one-node Kubernetes in namespaces of its own: prints the KUBE
 	@scripts/need rust cc cluster
 	cargo build -q -p messaging-bridge-cluster
 	$(BIN)/messaging-bridge-cluster up $(addprefix --image ,$(IMAGES))
+
+policies: ## whether the NetworkPolicies hold, on a cluster of yours that enforces them (KUBECONFIG=...); not part of test
+	@scripts/need rust cc
+	MB_TEST_CLUSTER=existing cargo run -q -p messaging-bridge-operator-suites --bin network-policies
 
 lint: ## format, lints, licences, bans, sources, generated files, sizes, words, links
 	@scripts/need rust cc rustfmt clippy cargo-deny=$(DENY)

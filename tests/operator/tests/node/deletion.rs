@@ -22,7 +22,7 @@ async fn delete(story: &Story, cascade: &str) {
         "get",
         "pvc",
         CLAIM,
-        "-o=jsonpath={.status.phase} {.metadata.labels.messagingbridge\\.io/bridge}",
+        "-o=jsonpath={.status.phase} {.metadata.labels.app\\.kubernetes\\.io/instance}",
     ];
     assert_eq!(story.kubectl(&claim).await, "Bound acme");
     let events = ["get", "events", "--field-selector=reason=VolumeKept"];

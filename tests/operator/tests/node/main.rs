@@ -48,7 +48,8 @@ fn trial<F: Future<Output = ()> + Send + 'static>(
     company: Company,
     story: impl FnOnce() -> F + Send + 'static,
 ) -> Trial {
-    let name = name.replace(' ', "");
+    // Without the line breaks of a long path.
+    let name: String = name.split_whitespace().collect();
     Trial::test(name, move || {
         RUNTIME.block_on(async {
             let node = node::shared().await;

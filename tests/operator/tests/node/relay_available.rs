@@ -9,7 +9,7 @@ use messaging_bridge_operator_suites::node::Way;
 use messaging_bridge_operator_suites::tenant::apply;
 use serde_json::json;
 
-use crate::story::{CLAIM, POD, Story};
+use crate::story::{CLAIM, POD, Story, and_always};
 
 pub(crate) async fn a_volume_that_nobody_provides_is_named() {
     let story = Story::unborn("no-volume", Way::Straight).await;
@@ -117,16 +117,19 @@ pub(crate) async fn a_lost_node_is_named() {
         return;
     }
     let story = Story::ready("lost-node").await;
-    story.cluster().stop_kubelet().unwrap();
-    let message = story
-        .until(ConditionType::RelayAvailable, Reason::NodeLost)
-        .await;
-    assert!(message.contains("node1"), "{message}");
-    story
-        .cluster()
-        .restart_kubelet(Duration::from_secs(2))
-        .await
-        .unwrap();
+    let cluster = story.cluster();
+    cluster.stop_kubelet().unwrap();
+    let lost = async {
+        let message = story
+            .until(ConditionType::RelayAvailable, Reason::NodeLost)
+            .await;
+        assert!(message.contains("node1"), "{message}");
+    };
+    and_always(lost, async || {
+        let quick = Duration::from_secs(2);
+        cluster.restart_kubelet(quick).await.unwrap();
+    })
+    .await;
     story.until_ready().await;
     story.texts_go_both_ways("with the node again").await;
     story.end().await;

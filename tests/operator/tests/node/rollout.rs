@@ -4,7 +4,7 @@ use messaging_bridge_crds::{ConditionType, Reason};
 use messaging_bridge_operator_suites::node;
 use serde_json::json;
 
-use crate::story::Story;
+use crate::story::{Story, and_always};
 
 pub(crate) async fn a_change_of_the_bridge_rolls_the_relay() {
     let story = Story::ready("rolls").await;
@@ -32,21 +32,23 @@ pub(crate) async fn a_change_of_the_bridge_rolls_the_relay() {
 pub(crate) async fn a_bad_image_and_a_node_that_nobody_has_are_named_and_a_good_one_recovers() {
     let story = Story::ready("chart-values").await;
     let cluster = story.cluster();
-    let bad = [
-        "--set=relay.image.tag=does-not-exist",
-        "--set=relay.image.pullPolicy=Never",
-    ];
-    node::helm(cluster, &bad).await;
-    let message = story
-        .until(ConditionType::RelayAvailable, Reason::ImagePullFailed)
-        .await;
-    assert!(message.contains("does-not-exist"), "{message}");
-    node::helm(cluster, &["--set=relay.nodeSelector.disk=none-has-it"]).await;
-    let message = story
-        .until(ConditionType::RelayAvailable, Reason::Unschedulable)
-        .await;
-    assert!(message.contains("relay.nodeSelector"), "{message}");
-    node::helm(cluster, &[]).await;
+    let broken = async {
+        let bad = [
+            "--set=relay.image.tag=does-not-exist",
+            "--set=relay.image.pullPolicy=Never",
+        ];
+        node::helm(cluster, &bad).await;
+        let message = story
+            .until(ConditionType::RelayAvailable, Reason::ImagePullFailed)
+            .await;
+        assert!(message.contains("does-not-exist"), "{message}");
+        node::helm(cluster, &["--set=relay.nodeSelector.disk=none-has-it"]).await;
+        let message = story
+            .until(ConditionType::RelayAvailable, Reason::Unschedulable)
+            .await;
+        assert!(message.contains("relay.nodeSelector"), "{message}");
+    };
+    and_always(broken, async || node::helm(cluster, &[]).await).await;
     story.until_ready().await;
     story.texts_go_both_ways("with the good one").await;
     story.end().await;

@@ -1,11 +1,13 @@
 //! A tenant as a story's hero: what is sent on its behalf is remembered, and judged in the end.
 
+use std::panic::{AssertUnwindSafe, resume_unwind};
 use std::sync::Mutex;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
-use messaging_bridge_cluster::{Cluster, wait_for};
+use messaging_bridge_cluster::{Cluster, Output, wait_for};
 use messaging_bridge_crds::{ConditionType, MessagingBridgeStatus, Reason};
 use messaging_bridge_operator_suites::node::{self, Node, Way};
 use messaging_bridge_operator_suites::platforms::Planted;
@@ -76,8 +78,30 @@ impl Story {
         until(self.cluster(), id, condition, reason, STARTED).await
     }
 
+    /// Waits until the bridge is Ready, and the Service leads to its relay: that takes the cluster a moment more.
     pub(crate) async fn until_ready(&self) {
         self.until(ConditionType::Ready, Reason::Available).await;
+        self.until_reachable().await;
+    }
+
+    /// Asks the relay through its Service for the platforms' handshake, which changes nothing.
+    async fn until_reachable(&self) {
+        let path = format!(
+            "/api/v1/namespaces/{}/services/acme-relay:80/proxy/genesys/outbound?validationToken=check",
+            self.tenant.name
+        );
+        let what = format!("{}: the Service leads to the relay", self.tenant.name);
+        let answered = wait_for(&what, STARTED, || async {
+            let output = self.cluster().kubectl(&["get", "--raw", &path]).await;
+            let answer = output
+                .and_then(Output::ok)
+                .map_err(|error| error.to_string());
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            answer
+        });
+        answered.await.unwrap();
+        // kube-proxy gathers changes for a second.
+        tokio::time::sleep(Duration::from_secs(2)).await;
     }
 
     pub(crate) async fn until_status(
@@ -249,5 +273,14 @@ impl Story {
         for fault in planted {
             self.node.platforms.lift(fault).await;
         }
+    }
+}
+
+/// The story, and what has to be put right after it, however it ends: others follow.
+pub(crate) async fn and_always(story: impl Future<Output = ()>, after: impl AsyncFnOnce()) {
+    let ended = AssertUnwindSafe(story).catch_unwind().await;
+    after().await;
+    if let Err(panic) = ended {
+        resume_unwind(panic);
     }
 }
