@@ -100,6 +100,27 @@ pub fn client_with_roots(
     Ok(client)
 }
 
+/// A client for plain HTTP inside a cluster: no proxy (it has no way back in), no certificate trusted, no connection
+/// kept, since what is called comes and goes.
+pub fn local_client(user_agent: &str, time_limit: Duration) -> Result<reqwest::Client, HttpError> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let tls = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(RootCertStore::empty())
+        .with_no_client_auth();
+    let client = reqwest::Client::builder()
+        .tls_backend_preconfigured(tls)
+        .user_agent(user_agent)
+        .http1_only()
+        .no_proxy()
+        .redirect(redirect::Policy::none())
+        .retry(reqwest::retry::never())
+        .timeout(time_limit)
+        .pool_max_idle_per_host(0)
+        .build()?;
+    Ok(client)
+}
+
 fn add_roots(roots: &mut RootCertStore, path: &Path) -> Result<(), HttpError> {
     let failed = |reason: String| HttpError::Roots {
         path: path.to_owned(),

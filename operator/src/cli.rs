@@ -73,11 +73,15 @@ struct Ended {
 }
 
 impl Ended {
-    fn failed(error: &impl std::fmt::Display) -> Self {
-        Self {
-            code: 1,
-            why: error.to_string(),
+    /// With its causes, in one line.
+    fn failed(error: &dyn std::error::Error) -> Self {
+        let mut why = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            why = format!("{why}: {error}");
+            cause = error.source();
         }
+        Self { code: 1, why }
     }
 }
 
@@ -117,9 +121,10 @@ async fn operate(cli: Cli) -> Result<(), Ended> {
     let signals = until_terminated().map_err(|error| Ended::failed(&error))?;
     let metrics = Arc::new(Metrics::new());
     let readiness = Arc::new(Readiness::waiting_for(&PREREQUISITES));
-    let listener = TcpListener::bind(cli.listen)
-        .await
-        .map_err(|error| Ended::failed(&format!("{}: {error}", cli.listen)))?;
+    let listener = TcpListener::bind(cli.listen).await.map_err(|error| Ended {
+        code: 1,
+        why: format!("{}: {error}", cli.listen),
+    })?;
     let routes = admin::router(Arc::clone(&readiness), Arc::clone(&metrics));
     let admin = tokio::spawn(async move { axum::serve(listener, routes).await });
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %cli.listen, "the operator starts");
@@ -165,7 +170,7 @@ async fn work(
     let observe: CallObserver = Arc::new(move |platform, operation, outcome, took| {
         counted.called(platform, operation, outcome, took);
     });
-    let relays = RelayStatusReader::new(cli.relay_status_url_template.clone())
+    let relays = RelayStatusReader::new(USER_AGENT, cli.relay_status_url_template.clone())
         .map_err(|error| Ended::failed(&error))?;
     let equipment = Equipment {
         client,

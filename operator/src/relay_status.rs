@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use messaging_bridge_clients::http::read_body;
+use messaging_bridge_clients::http::{HttpError, local_client, read_body};
 use serde::Deserialize;
 
 use crate::names::RelayNames;
@@ -110,15 +110,8 @@ pub struct RelayStatusReader {
 
 impl RelayStatusReader {
     /// `template` holds `{service}` and `{namespace}`; [`URL_TEMPLATE`] inside a cluster.
-    pub fn new(template: String) -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder()
-            // A proxy to the outside has no way back in.
-            .no_proxy()
-            .redirect(reqwest::redirect::Policy::none())
-            .timeout(TIME_LIMIT)
-            // A relay's pod changes: no connection is kept for the next time.
-            .pool_max_idle_per_host(0)
-            .build()?;
+    pub fn new(user_agent: &str, template: String) -> Result<Self, HttpError> {
+        let http = local_client(user_agent, TIME_LIMIT)?;
         Ok(Self { http, template })
     }
 

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use messaging_bridge_cluster::{Cluster, Helm, Level, Output, wait_for};
 use serde_json::json;
-use tokio::sync::{Mutex, MutexGuard, OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use tokio::sync::{OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::platforms::Platforms;
 use crate::tenant::{BRIDGE, Tenant};
@@ -29,7 +29,6 @@ pub struct Node {
     pub quick_start: String,
     tenants: AtomicU32,
     others: RwLock<()>,
-    kubelet: Mutex<()>,
 }
 
 /// How the platforms reach a tenant's bridge.
@@ -82,7 +81,6 @@ async fn start() -> Node {
         quick_start,
         tenants: AtomicU32::new(1),
         others: RwLock::default(),
-        kubelet: Mutex::default(),
     }
 }
 
@@ -167,10 +165,5 @@ impl Node {
     /// Without other tests: hold it for as long as the test runs.
     pub async fn alone(&self) -> RwLockWriteGuard<'_, ()> {
         self.others.write().await
-    }
-
-    /// For whom the kubelet's pace matters: hold it for as long as the test runs.
-    pub async fn pace(&self) -> MutexGuard<'_, ()> {
-        self.kubelet.lock().await
     }
 }

@@ -42,7 +42,8 @@ impl Platforms {
         let client = reqwest::Client::builder()
             .timeout(ANSWER)
             .no_proxy()
-            .pool_idle_timeout(Duration::from_secs(5))
+            // A way through the API server breaks when the kubelet starts again: each request has its own.
+            .pool_max_idle_per_host(0)
             .build();
         Self {
             url: format!("{}/sandbox", url.trim_end_matches('/')),
