@@ -4,6 +4,7 @@
 //! through an Ingress. Tests share it and have a namespace, a number and an integration each. What concerns everybody
 //! (the chart's values, the node itself) is for a test that [`Node::alone`].
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 use messaging_bridge_cluster::{Cluster, Helm, Level, Output, wait_for};
@@ -63,7 +64,7 @@ async fn start() -> Node {
         .await
         .unwrap_or_else(|error| panic!("{error}"));
     for image in IMAGES {
-        let archive = repository(&format!("target/images/{image}.tar"));
+        let archive = images().join(format!("{image}.tar"));
         assert!(
             archive.exists(),
             "{} is missing: run `make image && scripts/image ingress` first",
@@ -82,6 +83,15 @@ async fn start() -> Node {
         tenants: AtomicU32::new(1),
         others: RwLock::default(),
     }
+}
+
+/// Where `make image` leaves the images.
+fn images() -> PathBuf {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map(PathBuf::from);
+    // A relative one is meant from the repository's root, where cargo was called.
+    repository("")
+        .join(target.unwrap_or_else(|| "target".into()))
+        .join("images")
 }
 
 /// The sandbox's pod, once it answers.
