@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 
 use crate::story::{CLAIM, Story};
 
-const UID: [&str; 4] = [
+const UID: [&str; 5] = [
     "get",
     "statefulset",
     "acme-relay",
+    "--ignore-not-found",
     "-o=jsonpath={.metadata.uid}",
 ];
 
