@@ -103,10 +103,7 @@ pub(super) fn integration(
                 }
                 IntegrationLookupError::Ambiguous { .. } => "",
             };
-            Verdict::new(
-                reason,
-                mask::numbers_in(&format!("at {place}, {error}{fix}")),
-            )
+            Verdict::new(reason, format!("at {place}, {}{fix}", masked(error)))
         }
         Some(Answer::Forbidden(words)) => Verdict::new(
             Reason::PermissionMissing,
@@ -128,6 +125,20 @@ pub(super) fn integration(
 /// A name that an administrator gave: it may hold a phone number.
 fn shown(name: &str) -> String {
     mask::numbers_in(&format!("{name:?}"))
+}
+
+/// The error with its names masked. An id is none of a person's: it is shown whole, to be found by.
+fn masked(error: &IntegrationLookupError) -> IntegrationLookupError {
+    match error {
+        IntegrationLookupError::NotFound { name, nearest } => IntegrationLookupError::NotFound {
+            name: mask::numbers_in(name),
+            nearest: nearest.iter().map(|name| mask::numbers_in(name)).collect(),
+        },
+        IntegrationLookupError::Ambiguous { name, ids } => IntegrationLookupError::Ambiguous {
+            name: mask::numbers_in(name),
+            ids: ids.clone(),
+        },
+    }
 }
 
 /// `WebhooksConfigured`.

@@ -176,6 +176,14 @@ fn credentials_are_judged(
 #[case::several(
     Answer::Said(Err(IntegrationLookupError::Ambiguous { name: "acme-sms".into(), ids: vec![IntegrationId::new("a")] })),
     Reason::Ambiguous, "rename all but one")]
+#[case::an_id_with_many_digits_is_shown_whole(
+    Answer::Said(Err(IntegrationLookupError::Ambiguous {
+        name: "acme-sms".into(), ids: vec![IntegrationId::new("718c7b9b-b781-4652-bc36-04d61555123a")],
+    })),
+    Reason::Ambiguous, "718c7b9b-b781-4652-bc36-04d61555123a")]
+#[case::a_number_in_a_name_is_not(
+    Answer::Said(Err(IntegrationLookupError::NotFound { name: "n".into(), nearest: vec!["+15551230000".into()] })),
+    Reason::NotFound, "\"+1•••••••00\"")]
 #[case::a_right_is_missing(
     Answer::Forbidden(words()),
     Reason::PermissionMissing,
