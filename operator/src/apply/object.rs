@@ -10,7 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::ownership::{self, Owner};
-use super::{ApplyError, diff};
+use super::{ApplyError, diff, workload};
 use crate::names::MANAGER;
 use crate::validate::BridgeRef;
 
@@ -78,6 +78,7 @@ impl<'a> Writer<'a> {
             .get_opt(&name)
             .await
             .map_err(|error| ApplyError::of_call(&kind, &name, error))?;
+        let is_there = live.is_some();
         if let Some(live) = live {
             match ownership::of(live.meta(), self.bridge) {
                 Owner::Ours if live.meta().deletion_timestamp.is_some() => {
@@ -89,9 +90,11 @@ impl<'a> Writer<'a> {
                 Owner::Foreign => return Err(ApplyError::NameTaken { kind, name }),
             }
         }
-        self.write(&built)
-            .await
-            .map_err(|error| ApplyError::of_call(&kind, &name, error))
+        let written = match self.write(&built).await {
+            Err(error) if is_there && clashes(&error) => self.overwrite(&built).await,
+            outcome => outcome,
+        };
+        written.map_err(|error| ApplyError::of_call(&kind, &name, error))
     }
 
     /// Server-side apply. Forced: a field of ours that somebody else has set is ours again.
@@ -110,6 +113,18 @@ impl<'a> Writer<'a> {
             .await
     }
 
+    /// Puts our lists in the place of the live ones. A port whose number was changed by hand is somebody else's to an
+    /// apply, which adds ours beside it; both have one name, and the API server refuses that.
+    async fn overwrite<K: Child>(&self, built: &K) -> Result<K, kube::Error> {
+        let parameters = PatchParams {
+            field_manager: Some(MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        self.api::<K>()
+            .patch(&built.name_any(), &parameters, &Patch::Merge(built))
+            .await
+    }
+
     /// What an apply would be answered, without one.
     pub(super) async fn try_out<K: Child>(&self, built: &K) -> Result<K, kube::Error> {
         let parameters = PatchParams::apply(MANAGER).force().dry_run();
@@ -117,4 +132,9 @@ impl<'a> Writer<'a> {
             .patch(&built.name_any(), &parameters, &Patch::Apply(built))
             .await
     }
+}
+
+/// Whether the object would not be valid together with what others have set in it.
+fn clashes(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if status.code == 422 && !workload::is_immutable(&status.message))
 }

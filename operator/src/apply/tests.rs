@@ -102,6 +102,24 @@ async fn only_what_was_edited_by_hand_is_applied() {
 }
 
 #[tokio::test]
+async fn a_port_that_was_changed_by_hand_and_keeps_its_name_is_put_back() {
+    let server = installed().await;
+    server.edit("services/acme-relay", "/spec/ports/0/port", json!(8080));
+    // An apply adds ours beside theirs.
+    let twice = "Service \"acme-relay\" is invalid: spec.ports[1].name: Duplicate value: \"http\"";
+    server.refuse("PATCH services/acme-relay", 422, twice, 1);
+    run(&server, &server.cache()).await.unwrap();
+    assert_eq!(server.changes(), ["PATCH services/acme-relay"; 2]);
+    let service = server.object("services/acme-relay").unwrap();
+    assert_eq!(service["spec"]["ports"][0]["port"], 80);
+    // What is refused for another reason stays refused.
+    server.edit("services/acme-relay", "/spec/ports/0/port", json!(8080));
+    server.refuse("PATCH services/acme-relay", 422, "no", 2);
+    let error = run(&server, &server.cache()).await.unwrap_err();
+    assert!(matches!(error, ApplyError::Refused { .. }), "{error}");
+}
+
+#[tokio::test]
 async fn what_somebody_else_made_is_named_and_left() {
     let server = FakeServer::default();
     let theirs = json!({

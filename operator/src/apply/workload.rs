@@ -37,7 +37,7 @@ pub(super) async fn apply(
 }
 
 /// The words of `ValidateStatefulSetUpdate` and of the immutable fields' common check.
-fn is_immutable(message: &str) -> bool {
+pub(super) fn is_immutable(message: &str) -> bool {
     message.contains("updates to statefulset spec for fields other than")
         || message.contains("field is immutable")
 }
