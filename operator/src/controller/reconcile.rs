@@ -68,7 +68,7 @@ pub(super) async fn reconcile(
         match &object.0 {
             Ok(bridge) => one(bridge, &context).await,
             Err(invalid) => {
-                malformed::report(invalid, &context).await?;
+                malformed::report(&object.object_ref(&()), invalid, &context).await?;
                 Ok(Action::await_change())
             }
         }

@@ -13,6 +13,20 @@ const MANAGER: &str = "messaging-bridge-operator-status";
 #[error("the status was not written: {0}")]
 pub struct StatusError(#[source] kube::Error);
 
+impl StatusError {
+    /// Whether the API server takes no status for this object from anybody: one of its fields has another type than
+    /// the definition says.
+    pub fn is_refusal(&self) -> bool {
+        let Self(kube::Error::Api(answer)) = self else {
+            return false;
+        };
+        answer.code == 422 || answer.code == 500 && answer.message.contains(NO_TYPE)
+    }
+}
+
+/// What an apply is answered about such an object.
+const NO_TYPE: &str = "failed to create typed live object";
+
 /// Writes the status. A bridge that is gone meanwhile needs none.
 pub async fn write(
     client: &Client,
