@@ -72,8 +72,62 @@ impl Filling {
 /// The stream that fills a cache.
 pub(super) type Filled<K> = std::pin::Pin<Box<dyn Stream<Item = Result<K, watcher::Error>> + Send>>;
 
+/// What the watches show.
+pub(super) struct Changes {
+    pub(super) bridges: Filled<Guarded>,
+    pub(super) stateful_sets: Filled<StatefulSet>,
+    pub(super) services: Filled<Service>,
+    pub(super) config_maps: Filled<ConfigMap>,
+    pub(super) service_accounts: Filled<ServiceAccount>,
+    pub(super) network_policies: Filled<NetworkPolicy>,
+    pub(super) pods: Filled<Pod>,
+    pub(super) claims: Filled<PersistentVolumeClaim>,
+    pub(super) secrets: Filled<PartialObjectMeta<Secret>>,
+}
+
+/// All caches, and the streams that fill them when they are polled.
+pub(super) fn watch(
+    client: &Client,
+    of_bridges: &Filling,
+    of_rest: &Filling,
+    gone: tokio::sync::mpsc::UnboundedSender<Guarded>,
+) -> (Caches, Changes) {
+    let bridges = bridges(client, of_bridges, gone);
+    let stateful_sets = managed(client, of_rest);
+    let services = managed(client, of_rest);
+    let config_maps = managed(client, of_rest);
+    let service_accounts = managed(client, of_rest);
+    let network_policies = managed(client, of_rest);
+    let pods = managed(client, of_rest);
+    let claims = managed(client, of_rest);
+    let secrets = secrets(client, of_rest);
+    let caches = Caches {
+        bridges: bridges.0,
+        stateful_sets: stateful_sets.0,
+        services: services.0,
+        config_maps: config_maps.0,
+        service_accounts: service_accounts.0,
+        network_policies: network_policies.0,
+        pods: pods.0,
+        claims: claims.0,
+        secrets: secrets.0,
+    };
+    let changes = Changes {
+        bridges: bridges.1,
+        stateful_sets: stateful_sets.1,
+        services: services.1,
+        config_maps: config_maps.1,
+        service_accounts: service_accounts.1,
+        network_policies: network_policies.1,
+        pods: pods.1,
+        claims: claims.1,
+        secrets: secrets.1,
+    };
+    (caches, changes)
+}
+
 /// What is found by the operator's label.
-pub(super) fn managed<K>(client: &Client, filling: &Filling) -> (Store<K>, Filled<K>)
+fn managed<K>(client: &Client, filling: &Filling) -> (Store<K>, Filled<K>)
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
@@ -91,7 +145,7 @@ where
 }
 
 /// The names and versions of all Secrets.
-pub(super) fn secrets(
+fn secrets(
     client: &Client,
     filling: &Filling,
 ) -> (
@@ -116,7 +170,7 @@ pub(super) fn secrets(
 }
 
 /// Bridges, with every deletion that the watch shows handed to `gone`.
-pub(super) fn bridges(
+fn bridges(
     client: &Client,
     filling: &Filling,
     gone: tokio::sync::mpsc::UnboundedSender<Guarded>,

@@ -64,26 +64,7 @@ pub async fn run(equipment: Equipment, mut stop: watch::Receiver<bool>) {
     } = equipment;
     let (gone, departures) = mpsc::unbounded_channel();
     let (of_bridges, of_rest) = (Filling::new(), Filling::new());
-    let (bridges, bridge_changes) = caches::bridges(&client, &of_bridges, gone);
-    let (stateful_sets, stateful_set_changes) = caches::managed(&client, &of_rest);
-    let (services, service_changes) = caches::managed(&client, &of_rest);
-    let (config_maps, config_map_changes) = caches::managed(&client, &of_rest);
-    let (service_accounts, service_account_changes) = caches::managed(&client, &of_rest);
-    let (network_policies, network_policy_changes) = caches::managed(&client, &of_rest);
-    let (pods, pod_changes) = caches::managed(&client, &of_rest);
-    let (claims, claim_changes) = caches::managed(&client, &of_rest);
-    let (secrets, secret_changes) = caches::secrets(&client, &of_rest);
-    let caches = Caches {
-        bridges,
-        stateful_sets,
-        services,
-        config_maps,
-        service_accounts,
-        network_policies,
-        pods,
-        claims,
-        secrets,
-    };
+    let (caches, changes) = caches::watch(&client, &of_bridges, &of_rest, gone);
     let context = Arc::new(Context::new(
         client,
         caches.clone(),
@@ -92,22 +73,22 @@ pub async fn run(equipment: Equipment, mut stop: watch::Receiver<bool>) {
         relays,
         Arc::clone(&metrics),
     ));
-    let changes = bridge_changes.predicate_filter(
+    let of_spec = changes.bridges.predicate_filter(
         predicates::generation.combine(predicates::annotations),
         kube::runtime::PredicateConfig::default(),
     );
     let of_secrets = Arc::clone(&context);
     let reconciles =
-        Controller::for_stream(synced(changes, of_rest.clone()), caches.bridges.clone())
+        Controller::for_stream(synced(of_spec, of_rest.clone()), caches.bridges.clone())
             .with_config(Config::default().concurrency(CONCURRENCY))
-            .owns_stream(stateful_set_changes)
-            .owns_stream(service_changes)
-            .owns_stream(config_map_changes)
-            .owns_stream(service_account_changes)
-            .owns_stream(network_policy_changes)
-            .watches_stream(pod_changes, |pod| annotated(&pod))
-            .watches_stream(claim_changes, |claim| annotated(&claim))
-            .watches_stream(secret_changes, move |secret| named(&secret, &of_secrets))
+            .owns_stream(changes.stateful_sets)
+            .owns_stream(changes.services)
+            .owns_stream(changes.config_maps)
+            .owns_stream(changes.service_accounts)
+            .owns_stream(changes.network_policies)
+            .watches_stream(changes.pods, |pod| annotated(&pod))
+            .watches_stream(changes.claims, |claim| annotated(&claim))
+            .watches_stream(changes.secrets, move |secret| named(&secret, &of_secrets))
             .graceful_shutdown_on(async move {
                 // A sender that is gone says the same.
                 let _ = stop.wait_for(|stopping| *stopping).await;

@@ -65,11 +65,6 @@ impl SecretReader {
             .secrets
             .get(&reference)
             .and_then(|seen| seen.resource_version());
-        let seen = |keys: Keys, resource_version: String| SecretSeen::Keys {
-            name: name.to_owned(),
-            keys,
-            resource_version,
-        };
         let Some(version) = version else {
             self.known
                 .lock()
@@ -88,10 +83,20 @@ impl SecretReader {
         if let Some((of, keys)) = known
             && of == version
         {
-            return Ok(seen(keys, version));
+            return Ok(SecretSeen::Keys {
+                name: name.to_owned(),
+                keys,
+                resource_version: version,
+            });
         }
-        let api: Api<Secret> = Api::namespaced(self.client.clone(), namespace);
-        match api.get_opt(name).await {
+        self.read_now(key).await
+    }
+
+    /// Reads it from the API server, and keeps what it holds.
+    async fn read_now(&self, key: (String, String)) -> Result<SecretSeen, DereferenceError> {
+        let name = key.1.clone();
+        let api: Api<Secret> = Api::namespaced(self.client.clone(), &key.0);
+        match api.get_opt(&name).await {
             Ok(Some(secret)) => {
                 let version = secret.resource_version().unwrap_or_default();
                 let data = secret.data.unwrap_or_default();
@@ -105,13 +110,15 @@ impl SecretReader {
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
                     .insert(key, entry);
-                Ok(seen(keys, version))
+                Ok(SecretSeen::Keys {
+                    name,
+                    keys,
+                    resource_version: version,
+                })
             }
-            Ok(None) => Ok(SecretSeen::Missing {
-                name: name.to_owned(),
-            }),
+            Ok(None) => Ok(SecretSeen::Missing { name }),
             Err(kube::Error::Api(status)) if status.code == 403 => Ok(SecretSeen::Unreadable {
-                name: name.to_owned(),
+                name,
                 problem: "the operator may not read it; see the chart's ClusterRole".to_owned(),
             }),
             Err(error) => Err(DereferenceError::Api {
