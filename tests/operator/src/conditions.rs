@@ -92,16 +92,13 @@ pub async fn until_status(
 
 /// The conditions, one a line.
 fn story(status: &MessagingBridgeStatus) -> String {
-    status
-        .conditions
-        .iter()
-        .map(|found| {
-            format!(
-                "\n  {} {} {}: {}",
-                found.type_, found.status, found.reason, found.message
-            )
-        })
-        .collect()
+    let conditions = status.conditions.iter().map(|found| {
+        format!(
+            "\n  {} {} {}: {}",
+            found.type_, found.status, found.reason, found.message
+        )
+    });
+    conditions.collect::<Vec<_>>().concat()
 }
 
 /// What a person would look at: the bridge, its pods, the events and the operator's last lines.
@@ -128,10 +125,14 @@ pub async fn details(cluster: &Cluster, namespace: &str) -> String {
     ];
     for command in commands {
         if let Ok(output) = cluster.kubectl(command).await {
-            text.push_str(&format!(
-                "\n$ {}\n{}{}",
-                output.command, output.stdout, output.stderr
-            ));
+            let parts = [
+                "\n$ ",
+                &output.command,
+                "\n",
+                &output.stdout,
+                &output.stderr,
+            ];
+            text.extend(parts);
         }
     }
     text

@@ -12,6 +12,7 @@ pub mod node;
 pub mod operator;
 pub mod platforms;
 pub mod readme;
+pub mod relays;
 pub mod tenant;
 
 use std::path::PathBuf;

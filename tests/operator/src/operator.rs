@@ -2,51 +2,59 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
-use messaging_bridge_cluster::{Cluster, Output};
+use messaging_bridge_cluster::{Cluster, Output, wait_for};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, Command};
+
+/// Runs what follows until its own standard input ends, and then asks it to end: it outlives no test, however that ends.
+const HELD: &str =
+    r#""$@" & operator=$!; cat >/dev/null; kill -TERM $operator 2>/dev/null; wait $operator"#;
+/// How long it may take to start.
+const STARTS: Duration = Duration::from_mins(1);
 
 /// The operator; it ends when this is dropped.
 #[derive(Debug)]
 pub struct Operator {
     child: Child,
+    /// Never written to; its end is what counts.
+    held: Option<ChildStdin>,
     folder: TempDir,
     /// Where it answers `/readyz` and `/metrics`.
-    pub admin: String,
+    admin: String,
 }
 
 impl Operator {
-    /// Starts it with the chart's settings.
+    /// Starts a binary of it with the chart's settings. `relays` is where it reads a relay's status, with `{namespace}`
+    /// and `{service}` in it.
     ///
     /// # Panics
     ///
-    /// When it cannot be started: build it first (`cargo build -p messaging-bridge-operator`).
-    pub async fn start(cluster: &Cluster, settings: &str) -> Self {
+    /// When it cannot be started.
+    pub async fn start(program: &str, cluster: &Cluster, settings: &str, relays: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder can be made");
         let settings_file = folder.path().join("operator.yaml");
         std::fs::write(&settings_file, settings).expect("a file can be written");
         let kubeconfig = kubeconfig(cluster, folder.path()).await;
         let port = free_port();
         let log = std::fs::File::create(folder.path().join("log")).expect("a file can be made");
-        let child = Command::new(binary())
+        let mut child = Command::new("sh")
+            .args(["-c", HELD, "sh", program])
             .arg("--config")
             .arg(&settings_file)
             .args(["--namespace", "messaging-bridge", "--log-format", "text"])
             .args(["--listen", &format!("127.0.0.1:{port}")])
-            .args([
-                "--relay-status-url-template",
-                "http://127.0.0.1:9/{namespace}/{service}",
-            ])
+            .args(["--relay-status-url-template", relays])
             .env("KUBECONFIG", kubeconfig)
-            .stdin(Stdio::null())
+            .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(log)
-            .kill_on_drop(true)
             .spawn()
-            .expect("the operator's binary is built");
+            .expect("there is a shell");
         Self {
+            held: child.stdin.take(),
             child,
             folder,
             admin: format!("http://127.0.0.1:{port}"),
@@ -58,25 +66,41 @@ impl Operator {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    /// Asks it to end, and returns its exit code.
+    /// What `/readyz` answers.
+    pub async fn readyz(&self) -> Result<(u16, String), String> {
+        // Nothing here calls over TLS; the client wants a provider all the same.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let url = format!("{}/readyz", self.admin);
+        let failed = |error: reqwest::Error| format!("{url}: {error:?}");
+        let answer = reqwest::get(&url).await.map_err(failed)?;
+        let status = answer.status().as_u16();
+        Ok((status, answer.text().await.map_err(failed)?))
+    }
+
+    /// Waits until `/readyz` answers with this status; returns what else it says.
     ///
     /// # Panics
     ///
-    /// When it has ended before.
-    pub async fn terminate(mut self) -> Option<i32> {
-        let id = self.child.id().expect("it runs").to_string();
-        let _ = Command::new("kill").args(["-TERM", &id]).status().await;
+    /// When the patience ends, with the log.
+    pub async fn until_readyz(&self, wanted: u16) -> String {
+        let what = format!("/readyz answers {wanted}");
+        let found = wait_for(&what, STARTS, || async {
+            match self.readyz().await? {
+                (status, text) if status == wanted => Ok(text),
+                other => Err(format!("{other:?}")),
+            }
+        });
+        match found.await {
+            Ok(text) => text,
+            Err(error) => panic!("{error}\n{}", self.log()),
+        }
+    }
+
+    /// Asks it to end as Kubernetes does, and returns its exit code.
+    pub async fn terminate(&mut self) -> Option<i32> {
+        drop(self.held.take());
         self.child.wait().await.ok()?.code()
     }
-}
-
-fn binary() -> PathBuf {
-    let test = std::env::current_exe().expect("a test has a path");
-    let folder = test
-        .parent()
-        .and_then(Path::parent)
-        .expect("tests lie below the profile's folder");
-    folder.join("messaging-bridge-operator")
 }
 
 fn free_port() -> u16 {

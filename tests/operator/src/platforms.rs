@@ -81,8 +81,12 @@ impl Platforms {
     }
 
     /// Waits until the sandbox answers: it has just started.
+    ///
+    /// # Panics
+    ///
+    /// When it does not.
     pub async fn answers(&self) {
-        let waited = wait_for("the sandbox answers", Duration::from_secs(60), || {
+        let waited = wait_for("the sandbox answers", Duration::from_mins(1), || {
             self.tried(Method::GET, "/tenant", &Value::Null)
         })
         .await;

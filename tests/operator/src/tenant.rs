@@ -180,10 +180,8 @@ pub async fn kubectl(cluster: &Cluster, args: &[&str]) -> String {
 ///
 /// When one is refused.
 pub async fn apply(cluster: &Cluster, objects: &[Value]) {
-    let text: String = objects
-        .iter()
-        .map(|object| format!("{object}\n---\n"))
-        .collect();
+    let texts: Vec<String> = objects.iter().map(ToString::to_string).collect();
+    let text = texts.join("\n---\n");
     if let Err(error) = cluster.apply(&text).await {
         panic!("{error}");
     }

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use http::{Request, StatusCode};
-use messaging_bridge_cluster::{Cluster, Level};
+use messaging_bridge_cluster::{Cluster, Level, Output, wait_for};
 use serde::Deserialize;
 use serde_json::{Value, json};
+
+use crate::scene::{PATIENCE, plane};
 
 const TABLE: &str = include_str!("../../../../crds/tests/bridge-rules.yaml");
 const BASE: &str = include_str!("../../../../crds/examples/full.yaml");
@@ -100,40 +102,56 @@ async fn answer(client: &kube::Client, number: usize, case: &Case) -> (StatusCod
     };
     let (created, message) = send(client, "POST", "?", &changed(was, &name)).await;
     assert_eq!(created, StatusCode::OK, "{}: {message}", case.name);
-    let current: Value = client
-        .request(
-            Request::get(format!(
-                "/apis/messagingbridge.io/v1alpha1/namespaces/{NAMESPACE}/messagingbridges/{name}"
-            ))
-            .body(Vec::new())
-            .unwrap(),
-        )
-        .await
-        .unwrap();
-    let mut manifest = case.manifest(&name);
-    manifest["metadata"]["resourceVersion"] = current["metadata"]["resourceVersion"].clone();
-    send(client, "PUT", &format!("/{name}?dryRun=All&"), &manifest).await
+    let manifest = case.manifest(&name);
+    let changed = wait_for(&case.name, PATIENCE, || async {
+        let mut manifest = manifest.clone();
+        manifest["metadata"]["resourceVersion"] = version(client, &name).await;
+        let path = format!("/{name}?dryRun=All&");
+        match send(client, "PUT", &path, &manifest).await {
+            // The operator has written a status in between.
+            (StatusCode::CONFLICT, message) => Err(message),
+            answer => Ok(answer),
+        }
+    });
+    changed.await.unwrap()
 }
 
-#[tokio::test]
-async fn the_api_server_accepts_and_refuses_what_the_offline_check_does() {
+async fn version(client: &kube::Client, name: &str) -> Value {
+    let path =
+        format!("/apis/messagingbridge.io/v1alpha1/namespaces/{NAMESPACE}/messagingbridges/{name}");
+    let request = Request::get(path).body(Vec::new()).unwrap();
+    let mut current: Value = client.request(request).await.unwrap();
+    current["metadata"]["resourceVersion"].take()
+}
+
+/// With the definition that the chart installs; on a cluster that was given, with the one that is generated.
+async fn cluster() -> &'static Cluster {
+    if !Cluster::given() {
+        return plane().await.cluster;
+    }
     let cluster = Cluster::shared(Level::Api).await.unwrap();
-    let client = cluster.client().await.unwrap();
     cluster.apply(CRD).await.unwrap();
+    let established = [
+        "wait",
+        "--for=condition=Established",
+        "crd/messagingbridges.messagingbridge.io",
+    ];
+    cluster
+        .kubectl(&established)
+        .await
+        .and_then(Output::ok)
+        .unwrap();
+    cluster
+}
+
+pub(crate) async fn the_api_server_accepts_and_refuses_what_the_offline_check_does() {
+    let cluster = cluster().await;
+    let client = cluster.client().await.unwrap();
     cluster
         .apply(&format!(
             "{{apiVersion: v1, kind: Namespace, metadata: {{name: {NAMESPACE}}}}}"
         ))
         .await
-        .unwrap();
-    cluster
-        .kubectl(&[
-            "wait",
-            "--for=condition=Established",
-            "crd/messagingbridges.messagingbridge.io",
-        ])
-        .await
-        .and_then(messaging_bridge_cluster::Output::ok)
         .unwrap();
     let table: Vec<Case> = serde_saphyr::from_str(TABLE).unwrap();
     assert!(table.len() > 140, "the table was read: {}", table.len());

@@ -23,7 +23,7 @@ pub(crate) const CLAIM: &str = "data-acme-relay-0";
 /// How long a message may take while nothing is wrong.
 pub(crate) const DELIVERED: Duration = Duration::from_secs(30);
 /// How long it may take a relay to try again after a while of failures.
-pub(crate) const RECOVERED: Duration = Duration::from_secs(120);
+pub(crate) const RECOVERED: Duration = Duration::from_mins(2);
 
 /// A tenant, its integration, and what was sent.
 pub(crate) struct Story {
