@@ -18,8 +18,8 @@ use crate::settings::quantity::amount;
 /// Fields below which texts are quantities, of which one amount has many spellings.
 const QUANTITIES: [&str; 2] = ["requests", "limits"];
 /// By what the elements of a list are told apart, where they have it; by their place otherwise. `ports` of a container
-/// or Service, `env`, `volumes` and `imagePullSecrets` have names, `volumeMounts` paths, owners uids.
-const KEYS: [&str; 3] = ["name", "mountPath", "uid"];
+/// or Service, `env`, `volumes`, `volumeMounts` and `imagePullSecrets` have names, owners uids.
+const KEYS: [&str; 2] = ["name", "uid"];
 /// Fields that are one piece.
 const WHOLE: [&str; 7] = [
     "selector",

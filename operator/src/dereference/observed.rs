@@ -122,7 +122,7 @@ impl fmt::Debug for SecretSeen {
 }
 
 /// The objects in the bridge's namespace that carry the operator's `managed-by` label and are the bridge's: by its uid
-/// label, or by its name in the `instance` label.
+/// label, or by its name in the annotation `messagingbridge.io/bridge`.
 ///
 /// From a cache: an object that is absent here may exist, made a moment ago, or by somebody else without our labels.
 /// Whoever creates one asks first.
