@@ -23,13 +23,16 @@ use futures_util::future::BoxFuture;
 use jiff::Timestamp;
 use messaging_bridge_clients::twilio::MessageSid;
 
+use crate::message::CustomerId;
+
 pub use progress::{
     Mark, PartSent, Rank, Receipt, ReceiptLevel, ReceiptReason, SendState, Standing, StatusReport,
     WaitingReceipt,
 };
 pub use types::{
-    Appended, DeadLetter, DeadLetterId, DeadReason, DedupKey, Deferral, Direction, Head, Identity,
-    LaneKey, NewRow, Order, OutboxError, Refusal, ReplaySelection, SendId, Seq, Stats, WaitingLane,
+    Appended, DeadLetter, DeadLetterCount, DeadLetterDetail, DeadLetterId, DeadReason, DedupKey,
+    Deferral, Direction, Forgotten, Head, Identity, LaneKey, LetterSelection, NewRow, Order,
+    OutboxError, Refusal, SendId, Seq, Stats, WaitingLane,
 };
 
 /// The answer of an outbox call.
@@ -121,9 +124,25 @@ pub trait Outbox: Send + Sync + 'static {
     /// Dead letters, oldest first.
     fn dead_letters(&self, limit: u32) -> Answer<'_, Vec<DeadLetter>>;
 
-    /// Appends dead letters again, at the tail of their lanes and in their original order; never those of another sender
-    /// or organisation. Returns their lanes.
-    fn replay(&self, selection: ReplaySelection) -> Answer<'_, Vec<LaneKey>>;
+    /// One of them, with what is known of it.
+    fn dead_letter_detail(&self, id: DeadLetterId) -> Answer<'_, Option<DeadLetterDetail>>;
+
+    /// How many are kept, by direction and reason.
+    fn dead_letter_counts(&self) -> Answer<'_, Vec<DeadLetterCount>>;
+
+    /// Appends dead letters that still have their body again, at the tail of their lanes and in their original order;
+    /// never those of another sender or organisation. Returns their lanes.
+    fn replay(&self, selection: LetterSelection) -> Answer<'_, Vec<LaneKey>>;
+
+    /// Removes dead letters with their bodies, whoever they belong to. Returns how many. Their keys stay taken.
+    fn purge_dead_letters(&self, selection: LetterSelection) -> Answer<'_, u64>;
+
+    /// Erases one customer: messages, dead letters, receipts, contact. What holds no number and no text (keys and ids
+    /// of sends) stays for its time. An agent whose message is erased is told nothing.
+    fn forget(&self, customer: &CustomerId) -> Answer<'_, Forgotten>;
+
+    /// A consistent copy of everything, as a file that has no name any more; the outbox goes on meanwhile.
+    fn export(&self) -> Answer<'_, std::fs::File>;
 
     /// Removes what is past its retention, a bounded piece at a time. Returns whether there is more to look through.
     fn purge(&self, now: Timestamp) -> Answer<'_, bool>;

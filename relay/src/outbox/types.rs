@@ -1,19 +1,20 @@
 //! The vocabulary of rows and lanes. Plain data: no storage, no decisions.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use messaging_bridge_clients::genesys::GenesysMessageId;
 use messaging_bridge_clients::mask;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::progress::{ReceiptLevel, ReceiptReason};
 use crate::message::CustomerId;
 
 /// Which way a message goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     /// From the customer to Genesys.
@@ -70,7 +71,7 @@ impl LaneKey {
         self.direction
     }
 
-    /// The customer's id, for storage only.
+    /// The customer's id, for storage and for those who asked to see it.
     pub(crate) fn customer(&self) -> &str {
         self.text.splitn(3, '/').nth(2).unwrap_or(&self.text)
     }
@@ -119,7 +120,7 @@ impl SendId {
 }
 
 /// The id of a dead letter.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DeadLetterId(pub i64);
 
@@ -243,10 +244,10 @@ pub struct DeadReason {
 }
 
 /// A dead letter as it is listed: without its body, its customer masked.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct DeadLetter {
-    /// To name it in `replay`.
+    /// To name it in other commands.
     pub id: DeadLetterId,
     /// Which way it went.
     pub direction: Direction,
@@ -264,13 +265,62 @@ pub struct DeadLetter {
     pub replayable: bool,
 }
 
-/// Which dead letters to append again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ReplaySelection {
+/// One dead letter, closely: what its line in the list leaves out.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DeadLetterDetail {
+    /// Its line in the list.
+    pub letter: DeadLetter,
+    /// Its lane.
+    pub lane: LaneKey,
+    /// What it is recognised by; holds the platform's id of the message.
+    pub key: String,
+    /// The part that was not sent (outbound), from 0.
+    pub next_part: u32,
+    /// When an attempt was marked that has no definite answer.
+    pub marked: Option<Timestamp>,
+    /// Whether it is of a sender and an organisation that this relay serves.
+    pub ours: bool,
+    /// The message as stored, while its body is kept.
+    pub payload: Option<Vec<u8>>,
+}
+
+/// Which dead letters are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum LetterSelection {
     /// One.
     One(DeadLetterId),
-    /// All that still have their body.
+    /// All of the lane of this one: of the same customer, in the same direction.
+    LaneOf(DeadLetterId),
+    /// All.
     All,
+}
+
+/// Dead letters of one direction and reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeadLetterCount {
+    /// Which way they went.
+    pub direction: Direction,
+    /// The stable word.
+    pub reason: String,
+    /// How many are kept.
+    pub count: u64,
+}
+
+/// What was erased of one customer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Forgotten {
+    /// Messages that waited, and are not delivered any more.
+    pub waiting: u64,
+    /// Of these, sends that were under way: whether the customer gets them is with Twilio.
+    pub under_way: u64,
+    /// Dead letters.
+    pub dead_letters: u64,
+    /// Receipts, told or not.
+    pub receipts: u64,
+    /// Whether the time of the last text was known.
+    pub contact: bool,
 }
 
 /// Who a row belongs to. A row of another sender or Genesys host is foreign.
@@ -330,6 +380,19 @@ pub enum OutboxError {
     /// The disk or the database failed; the connection is opened again.
     #[error("the store failed: {0}")]
     Store(String),
+    /// The file is of a relay that knows more than this one.
+    #[error(
+        "{} was written by a newer relay (its schema is version {found}, this relay knows up to {known}); run that \
+         relay, or point --data-dir at another directory", path.display()
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// The version of its schema.
+        found: i32,
+        /// The newest that this relay knows.
+        known: i32,
+    },
     /// The outbox is shut.
     #[error("the outbox is closed")]
     Closed,

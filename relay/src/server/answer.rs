@@ -60,7 +60,7 @@ pub(super) fn not_stored(error: &OutboxError) -> (Verdict, Response) {
         OutboxError::Busy => "busy",
         OutboxError::Full { .. } => "outbox-full",
         OutboxError::DiskFull { .. } => "disk-full",
-        OutboxError::Store(_) => "store",
+        OutboxError::Store(_) | OutboxError::Newer { .. } => "store",
         OutboxError::Closed => "shutting-down",
     };
     (Verdict::Refused, unavailable(why))

@@ -3,7 +3,7 @@
 use super::rig::{
     ANN, BUDGET, Rig, at, inbound, outbound, refusal, refused, to_genesys, to_twilio,
 };
-use crate::outbox::{Appended, NewRow, OutboxError, Rank, ReceiptLevel, ReplaySelection};
+use crate::outbox::{Appended, LetterSelection, NewRow, OutboxError, Rank, ReceiptLevel};
 
 for_every_backend! {
     bytes_are_counted_exactly_up_to_the_budget,
@@ -118,6 +118,6 @@ async fn a_dead_letter_frees_its_bytes_and_a_replay_takes_them_again(rig: &Rig) 
     let seq = rig.store(inbound(ANN, "12345", at(0))).await;
     rig.outbox.dead_letter(seq, refused(at(1))).await.unwrap();
     assert_eq!(rig.outbox.stats().await.unwrap().bytes, 0);
-    rig.outbox.replay(ReplaySelection::All).await.unwrap();
+    rig.outbox.replay(LetterSelection::All).await.unwrap();
     assert_eq!(rig.outbox.stats().await.unwrap().bytes, 5);
 }

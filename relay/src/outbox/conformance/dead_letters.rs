@@ -3,13 +3,18 @@
 use super::rig::{
     ANN, BOB, Rig, at, expired, inbound, outbound, refused, to_genesys, to_twilio, unresolved,
 };
-use crate::outbox::{DeadLetterId, Direction, Rank, ReceiptLevel, ReplaySelection, SendId};
+use crate::outbox::{DeadLetterId, Direction, LetterSelection, Rank, ReceiptLevel, SendId};
 
 for_every_backend! {
     the_list_is_oldest_first_and_masks_the_customer,
     a_dead_message_to_twilio_tells_the_agent,
     a_replay_goes_to_the_tail_in_the_original_order,
     a_replay_of_one_leaves_the_others,
+    a_replay_of_a_lane_leaves_other_customers_and_the_other_direction,
+    one_is_shown_with_what_the_list_leaves_out,
+    they_are_counted_by_direction_and_reason,
+    a_purge_of_one_of_a_lane_and_of_all_removes_just_these,
+    a_purged_message_is_still_recognised_when_its_platform_repeats_it,
     a_replay_of_what_is_not_there_changes_nothing,
     a_replay_begins_its_age_and_its_tries_anew,
     replayed_messages_to_genesys_have_times_that_increase,
@@ -85,7 +90,7 @@ async fn a_replay_goes_to_the_tail_in_the_original_order(rig: &Rig) {
         }
         rig.wait(10);
         assert_eq!(
-            rig.outbox.replay(ReplaySelection::All).await.unwrap(),
+            rig.outbox.replay(LetterSelection::All).await.unwrap(),
             std::slice::from_ref(&lane)
         );
         assert_eq!(
@@ -102,7 +107,7 @@ async fn a_replay_of_one_leaves_the_others(rig: &Rig) {
     let second = rig.outbox.dead_letters(9).await.unwrap()[1].id;
     assert_eq!(
         rig.outbox
-            .replay(ReplaySelection::One(second))
+            .replay(LetterSelection::One(second))
             .await
             .unwrap(),
         [to_genesys(BOB)]
@@ -111,12 +116,125 @@ async fn a_replay_of_one_leaves_the_others(rig: &Rig) {
     assert_eq!(rig.outbox.dead_letters(9).await.unwrap().len(), 1);
 }
 
+async fn a_replay_of_a_lane_leaves_other_customers_and_the_other_direction(rig: &Rig) {
+    for row in [
+        inbound(ANN, "first", at(0)),
+        inbound(BOB, "another customer's", at(1)),
+        inbound(ANN, "second", at(2)),
+        outbound(ANN, "the other way", at(3)),
+    ] {
+        kill(rig, row).await;
+    }
+    let second = rig.outbox.dead_letters(9).await.unwrap()[2].id;
+    let replayed = rig.outbox.replay(LetterSelection::LaneOf(second)).await;
+    assert_eq!(replayed.unwrap(), [to_genesys(ANN)]);
+    assert_eq!(rig.drain(&to_genesys(ANN)).await, ["first", "second"]);
+    assert_eq!(rig.outbox.dead_letters(9).await.unwrap().len(), 2);
+}
+
+async fn one_is_shown_with_what_the_list_leaves_out(rig: &Rig) {
+    let seq = rig.store_outbound("a").await;
+    rig.mark(seq, "a", "s1", (0, 2)).await;
+    rig.sent(seq, "s1", false).await;
+    rig.wait(5);
+    rig.mark(seq, "a", "s2", (1, 2)).await;
+    rig.outbox
+        .dead_letter(seq, unresolved(at(9)))
+        .await
+        .unwrap();
+    let letter = rig.outbox.dead_letters(9).await.unwrap().remove(0);
+    let detail = rig
+        .outbox
+        .dead_letter_detail(letter.id)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(detail.letter, letter);
+    assert_eq!(detail.lane, to_twilio(ANN));
+    assert_eq!(detail.key, "genesys/a");
+    assert_eq!((detail.next_part, detail.marked), (1, Some(at(5))));
+    assert_eq!(detail.payload.as_deref(), Some(b"a".as_slice()));
+    assert!(detail.ours);
+    let unknown = rig.outbox.dead_letter_detail(DeadLetterId(12345)).await;
+    assert!(unknown.unwrap().is_none());
+}
+
+async fn they_are_counted_by_direction_and_reason(rig: &Rig) {
+    assert_eq!(rig.outbox.dead_letter_counts().await.unwrap(), []);
+    for name in ["a", "b"] {
+        kill(rig, inbound(ANN, name, at(0))).await;
+    }
+    kill(rig, outbound(ANN, "c", at(0))).await;
+    let late = rig.store(outbound(BOB, "d", at(0))).await;
+    rig.outbox.dead_letter(late, expired(at(1))).await.unwrap();
+    let counts = rig.outbox.dead_letter_counts().await.unwrap();
+    let mut counts: Vec<_> = counts
+        .iter()
+        .map(|kind| (kind.direction, kind.reason.as_str(), kind.count))
+        .collect();
+    counts.sort_unstable();
+    let (inbound, outbound) = (Direction::Inbound, Direction::Outbound);
+    let expected = [
+        (inbound, "refused", 2),
+        (outbound, "expired", 1),
+        (outbound, "refused", 1),
+    ];
+    assert_eq!(counts, expected);
+}
+
+async fn a_purge_of_one_of_a_lane_and_of_all_removes_just_these(rig: &Rig) {
+    for row in [
+        inbound(ANN, "a", at(0)),
+        inbound(ANN, "b", at(1)),
+        inbound(BOB, "c", at(2)),
+        outbound(ANN, "d", at(3)),
+        inbound(ANN, "e", at(4)),
+    ] {
+        kill(rig, row).await;
+    }
+    let ids: Vec<DeadLetterId> = rig
+        .outbox
+        .dead_letters(9)
+        .await
+        .unwrap()
+        .iter()
+        .map(|letter| letter.id)
+        .collect();
+    let purge = async |selection| rig.outbox.purge_dead_letters(selection).await.unwrap();
+    assert_eq!(purge(LetterSelection::One(DeadLetterId(12345))).await, 0);
+    assert_eq!(purge(LetterSelection::LaneOf(DeadLetterId(12345))).await, 0);
+    assert_eq!(purge(LetterSelection::One(ids[0])).await, 1);
+    assert_eq!(purge(LetterSelection::LaneOf(ids[1])).await, 2);
+    let left: Vec<DeadLetterId> = rig
+        .outbox
+        .dead_letters(9)
+        .await
+        .unwrap()
+        .iter()
+        .map(|letter| letter.id)
+        .collect();
+    assert_eq!(left, [ids[2], ids[3]]);
+    assert_eq!(rig.outbox.stats().await.unwrap().dead_letters, 2);
+    assert_eq!(purge(LetterSelection::All).await, 2);
+    assert_eq!(rig.outbox.stats().await.unwrap().dead_letters, 0);
+}
+
+async fn a_purged_message_is_still_recognised_when_its_platform_repeats_it(rig: &Rig) {
+    kill(rig, inbound(ANN, "a", at(0))).await;
+    rig.outbox
+        .purge_dead_letters(LetterSelection::All)
+        .await
+        .unwrap();
+    let again = rig.outbox.append(inbound(ANN, "a", at(1))).await.unwrap();
+    assert_eq!(again, crate::outbox::Appended::Duplicate);
+}
+
 async fn a_replay_of_what_is_not_there_changes_nothing(rig: &Rig) {
     kill(rig, inbound(ANN, "a", at(0))).await;
     let before = rig.outbox.stats().await.unwrap();
     assert_eq!(
         rig.outbox
-            .replay(ReplaySelection::One(DeadLetterId(12345)))
+            .replay(LetterSelection::One(DeadLetterId(12345)))
             .await
             .unwrap(),
         []
@@ -129,7 +247,7 @@ async fn a_replay_begins_its_age_and_its_tries_anew(rig: &Rig) {
     rig.defer(seq, at(30)).await;
     rig.outbox.dead_letter(seq, refused(at(40))).await.unwrap();
     rig.wait(1000);
-    rig.outbox.replay(ReplaySelection::All).await.unwrap();
+    rig.outbox.replay(LetterSelection::All).await.unwrap();
     let head = rig.head(&to_twilio(ANN)).await.unwrap();
     assert_eq!((head.accepted, head.tries, head.strikes), (at(1000), 0, 0));
     assert!(head.not_before <= at(1000));
@@ -139,7 +257,7 @@ async fn replayed_messages_to_genesys_have_times_that_increase(rig: &Rig) {
     for name in ["a", "b", "c"] {
         kill(rig, inbound(ANN, name, at(0))).await;
     }
-    rig.outbox.replay(ReplaySelection::All).await.unwrap();
+    rig.outbox.replay(LetterSelection::All).await.unwrap();
     rig.store(inbound(ANN, "d", rig.now())).await;
     let mut times = Vec::new();
     while let Some(head) = rig.head(&to_genesys(ANN)).await {
@@ -161,7 +279,7 @@ async fn a_replay_keeps_the_mark_of_what_is_unresolved(rig: &Rig) {
         .await
         .unwrap();
     rig.wait(60);
-    rig.outbox.replay(ReplaySelection::All).await.unwrap();
+    rig.outbox.replay(LetterSelection::All).await.unwrap();
     let head = rig.head(&to_twilio(ANN)).await.unwrap();
     assert_eq!(
         head.mark,
@@ -182,7 +300,7 @@ async fn a_replay_makes_receipts_begin_anew(rig: &Rig) {
         [("a".to_owned(), ReceiptLevel::Failed)]
     );
     rig.wait(60);
-    rig.outbox.replay(ReplaySelection::All).await.unwrap();
+    rig.outbox.replay(LetterSelection::All).await.unwrap();
     assert_eq!(rig.next_told().await, None);
     let head = rig.head(&to_twilio(ANN)).await.unwrap();
     rig.mark(head.seq, "a", "s1", (0, 1)).await;
@@ -198,7 +316,7 @@ async fn a_replay_makes_receipts_begin_anew(rig: &Rig) {
 
 async fn a_replay_of_what_was_never_tried_counts_its_parts(rig: &Rig) {
     kill(rig, outbound(ANN, "a", at(0))).await;
-    rig.outbox.replay(ReplaySelection::All).await.unwrap();
+    rig.outbox.replay(LetterSelection::All).await.unwrap();
     let head = rig.head(&to_twilio(ANN)).await.unwrap();
     rig.mark(head.seq, "a", "s1", (0, 2)).await;
     rig.hear("s1", Rank::Delivered).await.unwrap();
@@ -212,7 +330,7 @@ async fn a_replay_of_what_was_never_tried_counts_its_parts(rig: &Rig) {
 async fn a_late_word_about_the_old_receipt_does_not_silence_the_replayed_message(rig: &Rig) {
     kill(rig, outbound(ANN, "a", at(0))).await;
     let in_flight = rig.next_receipt().await.unwrap().receipt;
-    rig.outbox.replay(ReplaySelection::All).await.unwrap();
+    rig.outbox.replay(LetterSelection::All).await.unwrap();
     rig.outbox.receipt_done(&in_flight).await.unwrap();
     let head = rig.head(&to_twilio(ANN)).await.unwrap();
     rig.mark(head.seq, "a", "s1", (0, 1)).await;
@@ -229,7 +347,7 @@ async fn a_replayed_part_that_failed_is_not_remembered_as_failed(rig: &Rig) {
     rig.sent(seq, "s1", false).await;
     rig.hear("s1", Rank::Failed).await.unwrap();
     rig.outbox.dead_letter(seq, refused(at(1))).await.unwrap();
-    rig.outbox.replay(ReplaySelection::All).await.unwrap();
+    rig.outbox.replay(LetterSelection::All).await.unwrap();
     let head = rig.head(&to_twilio(ANN)).await.unwrap();
     assert!(!head.part_failed, "else it would die at once again");
     assert_eq!(
@@ -245,7 +363,7 @@ async fn a_replay_behind_a_failed_part_is_told_by_the_parts_to_come(rig: &Rig) {
     rig.sent(seq, "s1", false).await;
     rig.hear("s1", Rank::Failed).await.unwrap();
     rig.outbox.dead_letter(seq, refused(at(1))).await.unwrap();
-    rig.outbox.replay(ReplaySelection::All).await.unwrap();
+    rig.outbox.replay(LetterSelection::All).await.unwrap();
     let head = rig.head(&to_twilio(ANN)).await.unwrap();
     assert_eq!(head.next_part, 1, "what Twilio once took is not sent again");
     rig.mark(head.seq, "a", "s2", (1, 2)).await;

@@ -26,6 +26,7 @@ macro_rules! for_every_backend {
 
 mod budget;
 mod dead_letters;
+mod forget;
 mod intake;
 mod model;
 mod order;

@@ -19,8 +19,8 @@ use super::rig::{
 use super::step::{CUSTOMERS, Step, step};
 use crate::message::CustomerId;
 use crate::outbox::{
-    Appended, DeadReason, DedupKey, Deferral, Direction, Head, LaneKey, Mark, NewRow, Order,
-    PartSent, Rank, ReceiptLevel, ReplaySelection, SendId, Seq, Stats, StatusReport,
+    Appended, DeadReason, DedupKey, Deferral, Direction, Head, LaneKey, LetterSelection, Mark,
+    NewRow, Order, PartSent, Rank, ReceiptLevel, SendId, Seq, Stats, StatusReport,
 };
 
 /// Keys of customers' messages are free again within a story.
@@ -111,6 +111,8 @@ impl Story {
                 assert_eq!(ended, self.reference.expire(before, now));
             }
             Step::Replay { one } => self.replay(one.as_ref(), now).await,
+            Step::Purge { one } => self.purge(one).await,
+            Step::Forget { customer } => self.forget(CUSTOMERS[*customer]).await,
             Step::Tell => self.tell().await,
             Step::PutBack { wait } => {
                 self.put_back(now + Duration::from_secs(wait.unsigned_abs()))
@@ -253,7 +255,7 @@ impl Story {
             part: head.next_part,
             parts: parts_of(&name),
             genesys_id: Some(GenesysMessageId::new(name.clone())),
-            customer: CustomerId::new(rig::ANN),
+            customer: CustomerId::new(lane.customer()),
             at: now,
         };
         assert!(self.rig.outbox.mark(mark).await.unwrap());
@@ -287,12 +289,34 @@ impl Story {
         let chosen = one
             .filter(|_| !letters.is_empty())
             .map(|one| one.index(letters.len()));
-        let selection = chosen.map_or(ReplaySelection::All, |index| {
-            ReplaySelection::One(letters[index].id)
+        let selection = chosen.map_or(LetterSelection::All, |index| {
+            LetterSelection::One(letters[index].id)
         });
         let mut lanes = self.rig.outbox.replay(selection).await.unwrap();
         lanes.sort();
         assert_eq!(lanes, self.reference.replay(chosen, now));
+    }
+
+    async fn purge(&mut self, one: &Index) {
+        let letters = self.rig.outbox.dead_letters(1000).await.unwrap();
+        if letters.is_empty() {
+            return;
+        }
+        let index = one.index(letters.len());
+        let selection = LetterSelection::One(letters[index].id);
+        let purged = self.rig.outbox.purge_dead_letters(selection).await.unwrap();
+        assert_eq!(purged, 1);
+        self.reference.dead.remove(index);
+    }
+
+    async fn forget(&mut self, customer: &str) {
+        let forgotten = self
+            .rig
+            .outbox
+            .forget(&CustomerId::new(customer))
+            .await
+            .unwrap();
+        assert_eq!(forgotten, self.reference.forget(customer));
     }
 
     async fn tell(&mut self) {

@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::outbox::{Direction, LaneKey, Order, Rank, ReceiptLevel};
+use super::rig::ANN;
+use crate::outbox::{Direction, Forgotten, LaneKey, Order, Rank, ReceiptLevel};
 
 /// A waiting message, or one among the dead letters.
 #[derive(Debug, Clone)]
@@ -81,8 +82,10 @@ pub(super) struct Reference {
     pub(super) receipts: BTreeMap<String, Receipt>,
     /// When each key is free again.
     keys: BTreeMap<String, Timestamp>,
-    /// The last time given in each lane.
+    /// The last time given to each customer's texts.
     times: BTreeMap<LaneKey, Timestamp>,
+    /// Whose each message to Twilio is.
+    customers: BTreeMap<String, String>,
     appended: usize,
 }
 
@@ -98,6 +101,10 @@ impl Reference {
 
     pub(super) fn append(&mut self, name: &str, lane: &LaneKey, order: Order, now: Timestamp) {
         self.appended += 1;
+        if lane.direction() == Direction::Outbound {
+            let customer = lane.customer().to_owned();
+            self.customers.insert(name.to_owned(), customer);
+        }
         let (position, time) = match order {
             Order::Arrival => (
                 i64::try_from(self.appended).unwrap(),
@@ -192,6 +199,34 @@ impl Reference {
             .entry(name.to_owned())
             .or_insert_with(|| Receipt::new(0, due));
         receipt.want(ReceiptLevel::Failed, due);
+        self.customers.insert(name.to_owned(), ANN.to_owned());
+    }
+
+    /// Erases what is of one customer; keys and sends stay.
+    pub(super) fn forget(&mut self, customer: &str) -> Forgotten {
+        let is_theirs = |row: &&Row| row.lane.customer() == customer;
+        let count = |rows: usize| rows as u64;
+        let waiting = || self.waiting.iter().filter(is_theirs);
+        let customers = &self.customers;
+        let receipt_is_theirs =
+            |name: &String| customers.get(name).is_some_and(|of| of == customer);
+        let forgotten = Forgotten {
+            waiting: count(waiting().count()),
+            under_way: count(waiting().filter(|row| row.mark.is_some()).count()),
+            dead_letters: count(self.dead.iter().filter(is_theirs).count()),
+            receipts: count(
+                self.receipts
+                    .keys()
+                    .filter(|name| receipt_is_theirs(name))
+                    .count(),
+            ),
+            contact: self.times.keys().any(|lane| lane.customer() == customer),
+        };
+        self.receipts.retain(|name, _| !receipt_is_theirs(name));
+        self.waiting.retain(|row| !is_theirs(&row));
+        self.dead.retain(|row| !is_theirs(&row));
+        self.times.retain(|lane, _| lane.customer() != customer);
+        forgotten
     }
 
     pub(super) fn expire(&mut self, before: Timestamp, now: Timestamp) -> u64 {

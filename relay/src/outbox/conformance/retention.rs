@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 
 use super::rig::{ANN, Rig, at, inbound, outbound, refused, to_genesys};
-use crate::outbox::{Appended, Rank, ReplaySelection, SendId};
+use crate::outbox::{Appended, LetterSelection, Rank, SendId};
 
 for_every_backend! {
     bodies_of_dead_letters_go_after_14_days_and_all_after_30,
@@ -37,7 +37,7 @@ async fn bodies_of_dead_letters_go_after_14_days_and_all_after_30(rig: &Rig) {
     purge(rig).await;
     assert!(!rig.outbox.dead_letters(9).await.unwrap()[0].replayable);
     assert_eq!(
-        rig.outbox.replay(ReplaySelection::All).await.unwrap(),
+        rig.outbox.replay(LetterSelection::All).await.unwrap(),
         [],
         "nothing is left to replay"
     );

@@ -3,7 +3,7 @@
 use messaging_bridge_clients::twilio::MessageSid;
 
 use super::rig::{ANN, Rig, at, outbound, sid, to_twilio, unresolved};
-use crate::outbox::{PartSent, Rank, ReceiptLevel, ReplaySelection, SendId, SendState};
+use crate::outbox::{LetterSelection, PartSent, Rank, ReceiptLevel, SendId, SendState};
 
 for_every_backend! {
     a_mark_is_there_until_it_is_removed,
@@ -246,7 +246,7 @@ async fn a_callback_for_an_earlier_part_of_a_dead_letter_lets_a_replay_go_on_beh
         .unwrap();
     rig.hear("s1", Rank::Sent).await.unwrap();
     assert_eq!(
-        rig.outbox.replay(ReplaySelection::All).await.unwrap(),
+        rig.outbox.replay(LetterSelection::All).await.unwrap(),
         [to_twilio(ANN)]
     );
     let head = rig.head(&to_twilio(ANN)).await.unwrap();

@@ -56,6 +56,12 @@ pub(super) enum Step {
     Replay {
         one: Option<Index>,
     },
+    Purge {
+        one: Index,
+    },
+    Forget {
+        customer: usize,
+    },
     Tell,
     PutBack {
         wait: i64,
@@ -86,11 +92,13 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         2 => (lane(), any::<bool>()).prop_map(|(lane, inferred)| Step::Bury { lane, inferred }),
         5 => customer.clone().prop_map(|customer| Step::Mark { customer }),
         1 => customer.clone().prop_map(|customer| Step::Unmark { customer }),
-        3 => customer.prop_map(|customer| Step::Sent { customer }),
+        3 => customer.clone().prop_map(|customer| Step::Sent { customer }),
         1 => Just(Step::SentLate),
         5 => (any::<Index>(), prop::sample::select(ranks.to_vec())).prop_map(|(send, rank)| Step::Hear { send, rank }),
         1 => (0i64..60).prop_map(|age| Step::Expire { age }),
         2 => prop::option::of(any::<Index>()).prop_map(|one| Step::Replay { one }),
+        1 => any::<Index>().prop_map(|one| Step::Purge { one }),
+        1 => customer.prop_map(|customer| Step::Forget { customer }),
         2 => Just(Step::Tell),
         1 => (0i64..40).prop_map(|wait| Step::PutBack { wait }),
         2 => (0i64..30).prop_map(|seconds| Step::Wait { seconds }),

@@ -4,36 +4,103 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use messaging_bridge_clients::mask;
-use rusqlite::{Connection, OptionalExtension as _, params};
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::ledger::{Book, Done, Ledger, millis};
 use super::messages;
 use crate::clock::from_millis;
 use crate::outbox::{
-    DeadLetter, DeadLetterId, Direction, Identity, LaneKey, ReplaySelection, SendId,
+    DeadLetter, DeadLetterCount, DeadLetterDetail, DeadLetterId, Direction, Identity, LaneKey,
+    LetterSelection, SendId,
 };
+
+/// The columns that [`read`] reads.
+const COLUMNS: &str =
+    "id, lane, reason, sentence, accepted_ms, died_ms, payload IS NOT NULL, identity";
 
 /// Dead letters, oldest first, without bodies.
 pub(super) fn list(ledger: &Ledger<'_>, limit: u32) -> Done<Vec<DeadLetter>> {
     let ours = our_identities(ledger)?;
-    let mut query = ledger.sql(
-        "SELECT id, lane, reason, sentence, accepted_ms, died_ms, payload IS NOT NULL, identity FROM dead_letter
-         ORDER BY id LIMIT ?1",
-    )?;
-    let letters = query.query_map([limit], |row| {
-        let lane = LaneKey::from_stored(row.get_ref(1)?.as_str()?);
-        Ok(DeadLetter {
-            id: DeadLetterId(row.get(0)?),
-            direction: lane.direction(),
-            customer: mask::phone(lane.customer()),
-            reason: row.get(2)?,
-            sentence: row.get(3)?,
-            accepted: from_millis(row.get(4)?),
-            died: from_millis(row.get(5)?),
-            replayable: row.get(6)? && ours.contains(&row.get(7)?),
+    let mut query = ledger.sql(&format!(
+        "SELECT {COLUMNS} FROM dead_letter ORDER BY id LIMIT ?1"
+    ))?;
+    let letters = query.query_map([limit], |row| read(row, &ours))?;
+    Ok(letters.collect::<Result<_, _>>()?)
+}
+
+fn read(row: &Row<'_>, ours: &[i64]) -> Result<DeadLetter, rusqlite::Error> {
+    let lane = LaneKey::from_stored(row.get_ref(1)?.as_str()?);
+    Ok(DeadLetter {
+        id: DeadLetterId(row.get(0)?),
+        direction: lane.direction(),
+        customer: mask::phone(lane.customer()),
+        reason: row.get(2)?,
+        sentence: row.get(3)?,
+        accepted: from_millis(row.get(4)?),
+        died: from_millis(row.get(5)?),
+        replayable: row.get(6)? && ours.contains(&row.get(7)?),
+    })
+}
+
+/// One dead letter, closely.
+pub(super) fn detail(ledger: &Ledger<'_>, id: DeadLetterId) -> Done<Option<DeadLetterDetail>> {
+    let ours = our_identities(ledger)?;
+    let detail = ledger
+        .sql(&format!(
+            "SELECT {COLUMNS}, key, next_part, mark_ms, payload FROM dead_letter WHERE id = ?1"
+        ))?
+        .query_row([id.0], |row| {
+            Ok(DeadLetterDetail {
+                letter: read(row, &ours)?,
+                lane: LaneKey::from_stored(row.get_ref(1)?.as_str()?),
+                key: row.get(8)?,
+                next_part: row.get(9)?,
+                marked: row.get::<_, Option<i64>>(10)?.map(from_millis),
+                ours: ours.contains(&row.get(7)?),
+                payload: row.get(11)?,
+            })
+        });
+    Ok(detail.optional()?)
+}
+
+pub(super) const COUNTS: &str =
+    "SELECT direction, reason, count(*) FROM dead_letter GROUP BY direction, reason";
+
+/// How many are kept, by direction and reason.
+pub(super) fn counts(ledger: &Ledger<'_>) -> Done<Vec<DeadLetterCount>> {
+    let mut query = ledger.sql(COUNTS)?;
+    let counts = query.query_map([], |row| {
+        let outbound: bool = row.get(0)?;
+        Ok(DeadLetterCount {
+            direction: Direction::ALL[usize::from(outbound)],
+            reason: row.get(1)?,
+            count: row.get(2)?,
         })
     })?;
-    Ok(letters.collect::<Result<_, _>>()?)
+    Ok(counts.collect::<Result<_, _>>()?)
+}
+
+/// Removes dead letters, whoever they belong to.
+pub(super) fn purge(ledger: &mut Ledger<'_>, selection: LetterSelection) -> Done<u64> {
+    let removed = ledger
+        .sql(&format!("DELETE FROM dead_letter WHERE {SELECTED}"))?
+        .execute(chosen(selection))?;
+    let removed = removed as u64;
+    ledger.book.dead_letters = ledger.book.dead_letters.saturating_sub(removed);
+    ledger.book.cut_log_now = true;
+    Ok(removed)
+}
+
+/// Which rows a selection means: `?1` is one of them, `?2` one whose lane is meant.
+const SELECTED: &str = "(?1 IS NULL OR id = ?1)
+     AND (?2 IS NULL OR lane = (SELECT lane FROM dead_letter WHERE id = ?2))";
+
+fn chosen(selection: LetterSelection) -> [Option<i64>; 2] {
+    match selection {
+        LetterSelection::One(id) => [Some(id.0), None],
+        LetterSelection::LaneOf(id) => [None, Some(id.0)],
+        LetterSelection::All => [None, None],
+    }
 }
 
 /// Appends dead letters again at the tails of their lanes, in their original order.
@@ -43,7 +110,7 @@ pub(super) fn list(ledger: &Ledger<'_>, limit: u32) -> Done<Vec<DeadLetter>> {
 /// that it is still worth sending. What was accepted for another sender or organisation is not delivered by this one.
 pub(super) fn replay(
     ledger: &mut Ledger<'_>,
-    selection: ReplaySelection,
+    selection: LetterSelection,
     now: Timestamp,
 ) -> Done<Vec<LaneKey>> {
     let mut lanes = BTreeSet::new();
@@ -54,18 +121,16 @@ pub(super) fn replay(
     Ok(lanes.into_iter().collect())
 }
 
-fn selected(ledger: &Ledger<'_>, selection: ReplaySelection) -> Done<Vec<(i64, LaneKey)>> {
-    let one = match selection {
-        ReplaySelection::One(id) => Some(id.0),
-        ReplaySelection::All => None,
-    };
+fn selected(ledger: &Ledger<'_>, selection: LetterSelection) -> Done<Vec<(i64, LaneKey)>> {
     let ours = our_identities(ledger)?;
-    let mut query = ledger.sql(
-        "SELECT id, lane, identity FROM dead_letter WHERE payload IS NOT NULL AND (?1 IS NULL OR id = ?1)
-         ORDER BY accepted_ms, id",
-    )?;
+    let mut query = ledger.sql(&format!(
+        "SELECT id, lane, identity FROM dead_letter WHERE payload IS NOT NULL AND {SELECTED}
+         ORDER BY accepted_ms, id"
+    ))?;
     let letters: Vec<(i64, String, i64)> = query
-        .query_map([one], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .query_map(chosen(selection), |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
+        })?
         .collect::<Result<_, _>>()?;
     let ours = letters
         .into_iter()

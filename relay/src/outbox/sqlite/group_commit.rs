@@ -95,7 +95,7 @@ impl Writer {
                 closing: None,
             },
             cut_log_every,
-            uncut_since: None,
+            cut_log_at: None,
         };
         thread::Builder::new()
             .name("outbox-writer".into())
@@ -157,8 +157,8 @@ struct WriterThread {
     book: Book,
     queue: Queue,
     cut_log_every: Duration,
-    /// Since when the log holds something.
-    uncut_since: Option<Instant>,
+    /// When the log is cut, while it holds something.
+    cut_log_at: Option<Instant>,
 }
 
 impl WriterThread {
@@ -179,8 +179,8 @@ impl WriterThread {
     fn next(&mut self) -> Option<Message> {
         loop {
             let wait = self
-                .uncut_since
-                .map(|since| self.cut_log_every.saturating_sub(since.elapsed()));
+                .cut_log_at
+                .map(|at| at.saturating_duration_since(Instant::now()));
             match wait {
                 None => return self.queue.inbox.recv().ok(),
                 Some(Duration::ZERO) => self.cut_log(),
@@ -194,12 +194,15 @@ impl WriterThread {
     }
 
     fn cut_log(&mut self) {
-        self.uncut_since = None;
+        self.cut_log_at = None;
         let Some(connection) = &self.connection else {
             return;
         };
-        if let Err(error) = connection.query_row(CUT_LOG, [], |_| Ok(())) {
-            tracing::warn!(%error, "the log of the outbox could not be written back");
+        match connection.query_row(CUT_LOG, [], |row| row.get(0)) {
+            Ok(false) => {}
+            // Somebody reads an older state: an export.
+            Ok(true) => self.cut_log_at = Some(Instant::now() + self.cut_log_every),
+            Err(error) => tracing::warn!(%error, "the log of the outbox could not be written back"),
         }
     }
 
@@ -263,8 +266,11 @@ impl WriterThread {
         planted_answer_before_commit(group);
         transaction.commit()?;
         self.book = book;
-        if connection.total_changes() != changes {
-            self.uncut_since.get_or_insert_with(Instant::now);
+        if std::mem::take(&mut self.book.cut_log_now) {
+            self.cut_log_at = Some(Instant::now());
+        } else if connection.total_changes() != changes {
+            let at = Instant::now() + self.cut_log_every;
+            self.cut_log_at.get_or_insert(at);
         }
         Ok(())
     }

@@ -41,6 +41,8 @@ pub(super) struct Book {
     pub(super) identity: i64,
     /// Where the purge goes on.
     pub(super) purge_cursor: String,
+    /// Somebody asked for something to be erased: the log, which still holds it, is cut as soon as it is committed.
+    pub(super) cut_log_now: bool,
 }
 
 impl Book {

@@ -5,7 +5,10 @@
 //! (`secure_delete`); encryption at rest is the volume's.
 
 mod dead_letters;
+mod export;
+mod forget;
 mod group_commit;
+mod import;
 mod ledger;
 mod messages;
 mod receipts;
@@ -16,23 +19,29 @@ mod sends;
 mod tests;
 mod volume;
 
+use std::fs::File;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt as _;
 use jiff::Timestamp;
 use messaging_bridge_clients::twilio::MessageSid;
 use tokio::sync::Semaphore;
 
+use self::export::Stamp;
 use self::group_commit::{CUT_LOG_EVERY, Writer};
 use self::volume::{DirectoryLock, Volume};
 use super::{
-    Answer, Appended, DeadLetter, DeadReason, Deferral, Direction, Head, Identity, LaneKey, Mark,
-    NewRow, Outbox, OutboxError, PartSent, Receipt, Refusal, ReplaySelection, SendId, SendState,
-    Seq, Standing, Stats, StatusReport, WaitingLane, WaitingReceipt,
+    Answer, Appended, DeadLetter, DeadLetterCount, DeadLetterDetail, DeadLetterId, DeadReason,
+    Deferral, Direction, Forgotten, Head, Identity, LaneKey, LetterSelection, Mark, NewRow, Outbox,
+    OutboxError, PartSent, Receipt, Refusal, SendId, SendState, Seq, Standing, Stats, StatusReport,
+    WaitingLane, WaitingReceipt,
 };
 use crate::clock::Clock;
+use crate::message::CustomerId;
+
+pub use self::import::{ImportError, Imported, import};
 
 /// The file's name in the data directory.
 const FILE: &str = "outbox.sqlite3";
@@ -47,7 +56,36 @@ pub struct SqliteOutbox {
     volume: Volume,
     budget: u64,
     clock: Arc<dyn Clock>,
+    exports: Arc<Exports>,
     _lock: DirectoryLock,
+}
+
+/// What copies are made from. One at a time: each takes room on the volume.
+struct Exports {
+    directory: PathBuf,
+    stamp: Stamp,
+    under_way: Mutex<()>,
+}
+
+impl Exports {
+    fn of(directory: &Path, stamp: Stamp) -> Arc<Self> {
+        Arc::new(Self {
+            directory: directory.into(),
+            stamp,
+            under_way: Mutex::new(()),
+        })
+    }
+
+    fn copy(&self) -> Result<File, OutboxError> {
+        let Ok(_alone) = self.under_way.try_lock() else {
+            return Err(OutboxError::Busy);
+        };
+        export::copy(
+            &self.directory,
+            &Volume::new(self.directory.clone()),
+            self.stamp,
+        )
+    }
 }
 
 impl SqliteOutbox {
@@ -87,6 +125,7 @@ impl SqliteOutbox {
             volume: Volume::new(directory.into()),
             budget: max_bytes,
             clock,
+            exports: Exports::of(directory, Stamp::Running),
             _lock: lock,
         })
     }
@@ -112,6 +151,7 @@ impl SqliteOutbox {
             volume: Volume::new(directory.into()),
             budget: u64::MAX,
             clock,
+            exports: Exports::of(directory, Stamp::Stopped),
             _lock: lock,
         })
     }
@@ -290,11 +330,46 @@ impl Outbox for SqliteOutbox {
             .boxed()
     }
 
-    fn replay(&self, selection: ReplaySelection) -> Answer<'_, Vec<LaneKey>> {
+    fn dead_letter_detail(&self, id: DeadLetterId) -> Answer<'_, Option<DeadLetterDetail>> {
+        self.writer
+            .call(move |ledger| dead_letters::detail(ledger, id))
+            .boxed()
+    }
+
+    fn dead_letter_counts(&self) -> Answer<'_, Vec<DeadLetterCount>> {
+        self.writer
+            .call(|ledger| dead_letters::counts(ledger))
+            .boxed()
+    }
+
+    fn replay(&self, selection: LetterSelection) -> Answer<'_, Vec<LaneKey>> {
         let now = self.clock.now();
         self.writer
             .call(move |ledger| dead_letters::replay(ledger, selection, now))
             .boxed()
+    }
+
+    fn purge_dead_letters(&self, selection: LetterSelection) -> Answer<'_, u64> {
+        self.writer
+            .call(move |ledger| dead_letters::purge(ledger, selection))
+            .boxed()
+    }
+
+    fn forget(&self, customer: &CustomerId) -> Answer<'_, Forgotten> {
+        let customer = customer.clone();
+        self.writer
+            .call(move |ledger| forget::forget(ledger, &customer))
+            .boxed()
+    }
+
+    fn export(&self) -> Answer<'_, File> {
+        let exports = Arc::clone(&self.exports);
+        async move {
+            tokio::task::spawn_blocking(move || exports.copy())
+                .await
+                .map_err(|error| OutboxError::Store(error.to_string()))?
+        }
+        .boxed()
     }
 
     fn purge(&self, now: Timestamp) -> Answer<'_, bool> {

@@ -81,6 +81,13 @@ fn migrations() -> Migrations<'static> {
         CREATE INDEX dead_letter_body ON dead_letter (died_ms) WHERE payload IS NOT NULL;
         CREATE INDEX dead_letter_mark ON dead_letter (mark) WHERE mark IS NOT NULL;
         ",
+    ),
+    // Dead letters are chosen by lane and counted by reason.
+    M::up(
+        "
+        CREATE INDEX dead_letter_lane ON dead_letter (lane);
+        CREATE INDEX dead_letter_reason ON dead_letter (direction, reason);
+        ",
     )])
 }
 
@@ -130,16 +137,29 @@ pub(super) fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
     Ok(connection)
 }
 
-fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OutboxError> {
-    migrations().to_latest(connection).map_err(|error| match error {
-        rusqlite_migration::Error::MigrationDefinition(
-            rusqlite_migration::MigrationDefinitionError::DatabaseTooFarAhead,
-        ) => OutboxError::Store(format!(
-            "{} was written by a newer relay; run that version, or point --data-dir at another directory",
-            path.display()
-        )),
-        other => OutboxError::Store(format!("{}: {other}", path.display())),
+/// Refuses a file of a newer relay, naming both versions. Changes nothing.
+pub(super) fn refuse_newer(connection: &Connection, path: &Path) -> Result<(), OutboxError> {
+    let ahead = migrations()
+        .pending_migrations(connection)
+        .map_err(|error| OutboxError::Store(format!("{}: {error}", path.display())))?;
+    if ahead >= 0 {
+        return Ok(());
+    }
+    let found: i32 = connection
+        .pragma_query_value(None, "user_version", |row| row.get(0))
+        .map_err(|error| store_error(path, &error))?;
+    Err(OutboxError::Newer {
+        path: path.into(),
+        found,
+        known: found + ahead,
     })
+}
+
+fn migrate(connection: &mut Connection, path: &Path) -> Result<(), OutboxError> {
+    refuse_newer(connection, path)?;
+    migrations()
+        .to_latest(connection)
+        .map_err(|error| OutboxError::Store(format!("{}: {error}", path.display())))
 }
 
 /// The row of this relay's identity, made when it is new. A row without an integration id learns it.
@@ -195,6 +215,7 @@ pub(super) fn read_book(db: &Connection, identity: i64) -> Result<Book, rusqlite
         dead_letters: db.query_row("SELECT count(*) FROM dead_letter", [], |row| row.get(0))?,
         identity,
         purge_cursor: String::new(),
+        cut_log_now: false,
     })
 }
 

@@ -60,18 +60,23 @@ impl Volume {
         match &*last {
             Some((asked, verdict)) if asked.elapsed() < ASK_EVERY => verdict.clone(),
             _ => {
-                let verdict = self.ask();
+                let verdict = self.ask(0);
                 *last = Some((Instant::now(), verdict.clone()));
                 verdict
             }
         }
     }
 
-    fn ask(&self) -> Result<(), OutboxError> {
+    /// Refuses when so many bytes more would take the room that is kept free.
+    pub(super) fn has_room_for(&self, bytes: u64) -> Result<(), OutboxError> {
+        self.ask(bytes)
+    }
+
+    fn ask(&self, bytes: u64) -> Result<(), OutboxError> {
         let volume =
             statvfs(&self.directory).map_err(|error| OutboxError::Store(error.to_string()))?;
         let free = volume.f_bavail * volume.f_frsize;
-        let needed = needed(volume.f_blocks * volume.f_frsize);
+        let needed = needed(volume.f_blocks * volume.f_frsize).saturating_add(bytes);
         if free < needed {
             Err(OutboxError::DiskFull { free, needed })
         } else {

@@ -8,6 +8,7 @@ use futures_util::future::join_all;
 use super::super::group_commit::Writer;
 use super::super::{messages, schema};
 use super::{PLENTY, open, store};
+use crate::message::CustomerId;
 use crate::outbox::conformance::rig::{ANN, at, identity, inbound, outbound, refused};
 use crate::outbox::{Appended, NewRow, Outbox as _, Seq};
 
@@ -102,4 +103,27 @@ async fn the_log_is_cut_while_the_relay_runs() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("the body is still on disk ten seconds after its message ended");
+}
+
+#[tokio::test]
+async fn a_forgotten_customers_number_and_texts_are_in_no_file_soon_after() {
+    let home = tempfile::tempdir().unwrap();
+    let outbox = open(home.path());
+    super::files::fill(&outbox).await;
+    let row = NewRow {
+        payload: body("FORGOTTEN-BODY-", 3000),
+        ..inbound(ANN, "long", at(1))
+    };
+    store(&outbox, row).await;
+    let number = ANN.trim_start_matches('+');
+    assert!(is_on_disk(home.path(), number) && is_on_disk(home.path(), "FORGOTTEN-BODY-"));
+    outbox.forget(&CustomerId::new(ANN)).await.unwrap();
+    // Long before the log is cut by itself.
+    for _ in 0..500 {
+        if !is_on_disk(home.path(), number) && !is_on_disk(home.path(), "FORGOTTEN-BODY-") {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the number or a text is still on disk ten seconds after its customer was forgotten");
 }

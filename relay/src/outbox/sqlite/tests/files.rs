@@ -10,11 +10,11 @@ use crate::outbox::conformance::rig::{
 };
 use crate::outbox::sqlite::{FILE, SqliteOutbox};
 use crate::outbox::{
-    Appended, Deferral, Mark, NewRow, Outbox as _, OutboxError, ReplaySelection, SendId,
+    Appended, Deferral, LetterSelection, Mark, NewRow, Outbox as _, OutboxError, SendId,
 };
 
 /// Something of everything.
-async fn fill(outbox: &SqliteOutbox) {
+pub(super) async fn fill(outbox: &SqliteOutbox) {
     store(outbox, inbound(ANN, "first", at(1))).await;
     store(outbox, inbound(ANN, "second", at(1))).await;
     let dead = store(outbox, inbound(ANN, "dead", at(1))).await;
@@ -43,7 +43,7 @@ async fn fill(outbox: &SqliteOutbox) {
         .unwrap();
 }
 
-async fn assert_all_is_there(outbox: &SqliteOutbox) {
+pub(super) async fn assert_all_is_there(outbox: &SqliteOutbox) {
     assert_eq!(
         outbox.append(inbound(ANN, "first", at(4))).await.unwrap(),
         Appended::Duplicate
@@ -141,9 +141,16 @@ async fn a_file_of_a_newer_relay_is_refused_by_name_and_left_alone() {
         .close()
         .await
         .unwrap();
-    raw(home.path())
-        .pragma_update(None, "user_version", 99)
-        .unwrap();
+    let version = |to: Option<i32>| {
+        let db = raw(home.path());
+        if let Some(to) = to {
+            db.pragma_update(None, "user_version", to).unwrap();
+        }
+        db.pragma_query_value(None, "user_version", |row| row.get::<_, i32>(0))
+            .unwrap()
+    };
+    let ours = version(None);
+    version(Some(99));
     for opened in [
         patiently(|| try_open(home.path(), &identity())),
         patiently(|| try_open_existing(home.path())),
@@ -153,10 +160,10 @@ async fn a_file_of_a_newer_relay_is_refused_by_name_and_left_alone() {
             error.contains("was written by a newer relay") && error.contains("--data-dir"),
             "{error}"
         );
+        let both = format!("is version 99, this relay knows up to {ours})");
+        assert!(error.contains(&both), "{error}");
     }
-    raw(home.path())
-        .pragma_update(None, "user_version", 1)
-        .unwrap();
+    version(Some(ours));
     assert_eq!(
         head_name(&open(home.path()), &to_genesys(ANN))
             .await
@@ -231,7 +238,7 @@ async fn a_relay_that_does_not_run_can_be_inspected_and_its_dead_letters_replaye
     let stopped = open_existing(home.path());
     assert_eq!(stopped.dead_letters(9).await.unwrap().len(), 1);
     assert_eq!(
-        stopped.replay(ReplaySelection::All).await.unwrap(),
+        stopped.replay(LetterSelection::All).await.unwrap(),
         [to_genesys(ANN)]
     );
     drop(stopped);

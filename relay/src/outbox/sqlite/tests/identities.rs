@@ -4,7 +4,7 @@ use super::{head_name, open_as, open_existing, raw, store};
 use crate::outbox::conformance::rig::{
     ANN, at, identity, inbound, outbound, refusal, refused, to_genesys, to_twilio,
 };
-use crate::outbox::{Identity, Outbox as _, ReplaySelection};
+use crate::outbox::{Identity, LetterSelection, Outbox as _};
 
 fn another() -> Identity {
     Identity {
@@ -40,10 +40,10 @@ async fn messages_of_another_sender_become_dead_letters_that_only_their_own_brid
             .iter()
             .all(|letter| letter.reason == "foreign" && !letter.replayable)
     );
-    assert_eq!(second.replay(ReplaySelection::All).await.unwrap(), []);
+    assert_eq!(second.replay(LetterSelection::All).await.unwrap(), []);
     assert_eq!(
         second
-            .replay(ReplaySelection::One(letters[0].id))
+            .replay(LetterSelection::One(letters[0].id))
             .await
             .unwrap(),
         []
@@ -55,7 +55,7 @@ async fn messages_of_another_sender_become_dead_letters_that_only_their_own_brid
     let first = open_as(home.path(), &identity());
     let letters = first.dead_letters(9).await.unwrap();
     assert_eq!(letters.iter().filter(|letter| letter.replayable).count(), 2);
-    first.replay(ReplaySelection::All).await.unwrap();
+    first.replay(LetterSelection::All).await.unwrap();
     assert_eq!(head_name(&first, &to_genesys(ANN)).await.unwrap(), "in");
     let head = first.head(&to_twilio(ANN)).await.unwrap().unwrap();
     assert_eq!(
@@ -131,7 +131,7 @@ async fn inspection_is_as_the_bridge_that_was_used_last_not_as_the_newest() {
     drop(used_last);
     let stopped = open_existing(home.path());
     assert_eq!(
-        stopped.replay(ReplaySelection::All).await.unwrap(),
+        stopped.replay(LetterSelection::All).await.unwrap(),
         [to_genesys(ANN)]
     );
 }

@@ -11,7 +11,9 @@ mod erasure;
 mod files;
 mod groups;
 mod identities;
+mod moving;
 mod plans;
+mod upgrade;
 mod volumes;
 
 use std::path::Path;

@@ -2,7 +2,7 @@
 
 use rstest::rstest;
 
-use super::super::{messages, receipts, retention, schema, sends};
+use super::super::{dead_letters, messages, receipts, retention, schema, sends};
 use super::identity;
 
 /// The steps of a statement's plan.
@@ -91,6 +91,11 @@ fn plan(sql: &str) -> Vec<String> {
     "old dead letters",
     retention::DEAD_LETTERS,
     "SEARCH dead_letter USING COVERING INDEX dead_letter_died (died_ms<?)"
+)]
+#[case(
+    "dead letters by reason",
+    dead_letters::COUNTS,
+    "SCAN dead_letter USING COVERING INDEX dead_letter_reason"
 )]
 #[case(
     "a piece of the keys",
