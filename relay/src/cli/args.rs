@@ -25,12 +25,20 @@ pub(super) struct Arguments {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Takes webhooks, stores them durably and delivers them in order, until told to stop.
+    ///
+    /// Exports a trace of every message when OTEL_EXPORTER_OTLP_ENDPOINT names a collector (OTLP over HTTP, JSON).
     Run(RunArgs),
     /// Says in a table what is right and wrong: manifest, credentials, integration, number, webhooks, public URL.
     Check(CheckArgs),
-    /// Lists messages that could not be delivered, or appends them again.
+    /// Lists messages that could not be delivered, shows one, appends them again, or removes them.
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
+    /// Erases one customer: messages, dead letters, receipts. Says what it kept.
+    Forget(ForgetArgs),
+    /// Writes a copy of the outbox into one file, beside a running relay or of a stopped one.
+    Export(ExportArgs),
+    /// Fills an empty data directory with a copy that `export` wrote. No relay may run on it.
+    Import(ImportArgs),
 }
 
 /// What is run: a manifest (stand-alone) or the operator's rendered configuration.
@@ -134,27 +142,52 @@ pub(super) struct CheckArgs {
 #[derive(Debug, Subcommand)]
 pub(super) enum DeadLettersCommand {
     /// Lists them, oldest first, without bodies.
-    List(DeadLettersArgs),
+    List(StoreArgs),
+    /// Shows one closely, without its text and with its number masked.
+    Show {
+        #[command(flatten)]
+        place: StoreArgs,
+        /// Its id, as `list` shows it.
+        #[arg(value_name = "ID")]
+        id: i64,
+        /// Shows its text and the whole number, too. The relay logs that it was asked for.
+        #[arg(long)]
+        reveal: bool,
+    },
     /// Appends them again, at the tails of their lanes and in their original order.
     Replay {
         #[command(flatten)]
-        place: DeadLettersArgs,
-        /// The id of one, as `list` shows it.
-        #[arg(
-            long,
-            value_name = "ID",
-            conflicts_with = "all",
-            required_unless_present = "all"
-        )]
-        id: Option<i64>,
-        /// All that still have their body.
-        #[arg(long)]
-        all: bool,
+        place: StoreArgs,
+        #[command(flatten)]
+        which: WhichArgs,
+    },
+    /// Removes them with their texts. They cannot be appended again after this.
+    Purge {
+        #[command(flatten)]
+        place: StoreArgs,
+        #[command(flatten)]
+        which: WhichArgs,
     },
 }
 
+/// Which dead letters.
 #[derive(Debug, Args)]
-pub(super) struct DeadLettersArgs {
+#[group(required = true, multiple = false)]
+pub(super) struct WhichArgs {
+    /// The id of one, as `list` shows it.
+    #[arg(long, value_name = "ID")]
+    pub(super) id: Option<i64>,
+    /// All of the same customer and direction as this one.
+    #[arg(long, value_name = "ID")]
+    pub(super) lane_of: Option<i64>,
+    /// All of them.
+    #[arg(long)]
+    all: bool,
+}
+
+/// Where the outbox is found.
+#[derive(Debug, Args)]
+pub(super) struct StoreArgs {
     /// The control listener of the running relay.
     #[arg(
         long,
@@ -166,6 +199,37 @@ pub(super) struct DeadLettersArgs {
     /// The data directory, opened only when no relay runs.
     #[arg(long, value_name = "DIR", env = "MB_DATA_DIR", default_value = "data")]
     pub(super) data_dir: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ForgetArgs {
+    #[command(flatten)]
+    pub(super) place: StoreArgs,
+    /// The customer's number in E.164 form.
+    #[arg(value_name = "NUMBER")]
+    pub(super) number: String,
+    /// The customer has no number of that form: a short code or a name, exactly as Genesys shows it.
+    #[arg(long)]
+    pub(super) opaque: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ExportArgs {
+    #[command(flatten)]
+    pub(super) place: StoreArgs,
+    /// The file to make, readable by its owner only; `-` for standard output.
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ImportArgs {
+    /// The directory to fill; made when missing, and refused when anything is in it.
+    #[arg(long, value_name = "DIR", env = "MB_DATA_DIR", default_value = "data")]
+    pub(super) data_dir: PathBuf,
+    /// The file that `export` wrote; `-` for standard input.
+    #[arg(value_name = "FILE")]
+    pub(super) file: PathBuf,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use comfy_table::{Table, presets};
 
-use super::CliError;
 use super::args::CheckArgs;
 use super::check_platforms;
+use super::{CliError, say};
 use crate::secrets::SecretsPlace;
 use crate::settings::Settings;
 
@@ -128,12 +128,4 @@ fn table(findings: &[Finding]) -> String {
         table.add_row([finding.what, finding.outcome.word(), &finding.says]);
     }
     table.to_string()
-}
-
-#[expect(
-    clippy::print_stdout,
-    reason = "what the command was asked for goes to standard output"
-)]
-fn say(text: &str) {
-    println!("{text}");
 }

@@ -1,4 +1,4 @@
-//! The command line: `run`, `check` and `dead-letters`.
+//! The command line: `run`, `check`, and the commands that look into the outbox or change it.
 //!
 //! Exit codes: 0 all is well; 1 `check` found something wrong, or a command failed while it ran; 2 the command line,
 //! the manifest or a Secret cannot be used.
@@ -7,10 +7,13 @@ mod args;
 mod check;
 mod check_platforms;
 mod dead_letters;
+mod forget;
 mod logging;
+mod moving;
 mod platforms;
 mod run;
 mod serve;
+mod store;
 
 use std::process::ExitCode;
 
@@ -64,9 +67,10 @@ pub fn main() -> ExitCode {
                 run::run(run).await.map(|()| ExitCode::SUCCESS)
             }
             Command::Check(check) => check::check(check).await,
-            Command::DeadLetters(dead_letters) => dead_letters::run(dead_letters)
-                .await
-                .map(|()| ExitCode::SUCCESS),
+            Command::DeadLetters(command) => done(dead_letters::run(command).await),
+            Command::Forget(arguments) => done(forget::run(arguments).await),
+            Command::Export(arguments) => done(moving::export(arguments).await),
+            Command::Import(arguments) => done(moving::import(&arguments)),
         }
     });
     match result {
@@ -75,11 +79,27 @@ pub fn main() -> ExitCode {
     }
 }
 
+fn done(result: Result<(), CliError>) -> Result<ExitCode, CliError> {
+    result.map(|()| ExitCode::SUCCESS)
+}
+
+fn end(error: &CliError) -> ExitCode {
+    warn(&format!("error: {error}"));
+    error.exit_code()
+}
+
+#[expect(
+    clippy::print_stdout,
+    reason = "what the command was asked for goes to standard output"
+)]
+fn say(text: &str) {
+    println!("{text}");
+}
+
 #[expect(
     clippy::print_stderr,
-    reason = "the last words of a process go to its standard error"
+    reason = "what goes beside the answer goes to standard error"
 )]
-fn end(error: &CliError) -> ExitCode {
-    eprintln!("error: {error}");
-    error.exit_code()
+fn warn(text: &str) {
+    eprintln!("{text}");
 }
