@@ -4,7 +4,7 @@
 //! What is not given stays as it is; an empty text removes what was set. Webhook addresses are as strict as the
 //! platforms': https on port 443 at Genesys, any URL at Twilio.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use url::Url;
@@ -84,6 +84,8 @@ pub struct ClientSettings {
 pub struct AccountSettings {
     /// The primary auth token: it signs webhooks from now on, and the old one is refused.
     pub auth_token: Option<String>,
+    /// All API keys by their SIDs, with their secrets; others are refused from now on.
+    pub api_keys: Option<BTreeMap<String, String>>,
     /// `active`, `suspended` or `closed`. One that is not active sends nothing.
     pub status: Option<String>,
 }

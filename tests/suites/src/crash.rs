@@ -87,7 +87,7 @@ async fn start(tenant: &Tenant, plan: &Plan<'_>, step: Option<&str>) -> Relay {
 }
 
 /// Waits until the platforms have given up or got through with every webhook: nothing new for a second.
-async fn settle_webhooks(sandbox: &Sandbox) {
+pub async fn settle_webhooks(sandbox: &Sandbox) {
     let mut seen = usize::MAX;
     loop {
         let log = sandbox.log();
@@ -101,7 +101,7 @@ async fn settle_webhooks(sandbox: &Sandbox) {
 }
 
 /// Customers and agents who write all the time.
-struct Load {
+pub struct Load {
     stop: Arc<AtomicBool>,
     writers: Vec<JoinHandle<Conversation>>,
 }
@@ -113,7 +113,8 @@ struct Conversation {
 }
 
 impl Load {
-    fn start(sandbox: &Sandbox) -> Self {
+    /// Everybody begins to write.
+    pub fn start(sandbox: &Sandbox) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let writers = (0..CUSTOMERS)
             .map(|number| tokio::spawn(write(sandbox.clone(), number, Arc::clone(&stop))))
@@ -121,7 +122,12 @@ impl Load {
         Self { stop, writers }
     }
 
-    async fn stop(self) -> Sent {
+    /// Everybody finishes; what they wrote.
+    ///
+    /// # Panics
+    ///
+    /// When one of them did.
+    pub async fn stop(self) -> Sent {
         self.stop.store(true, Ordering::SeqCst);
         let mut sent = Sent::default();
         for writer in self.writers {

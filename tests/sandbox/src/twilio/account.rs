@@ -1,6 +1,6 @@
 //! What Twilio keeps of the account: its messages, its numbers and services, who opted out.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use axum::response::Response;
 use http::StatusCode;
@@ -19,6 +19,8 @@ const ACTIVE: &str = "active";
 pub(crate) struct Account {
     sid: String,
     pub(crate) auth_token: String,
+    /// SID and secret of each.
+    pub(crate) api_keys: BTreeMap<String, String>,
     status: String,
     pub(crate) numbers: Vec<PhoneNumber>,
     pub(crate) services: Vec<Service>,
@@ -44,6 +46,7 @@ impl Account {
         Self {
             sid: options.account_sid.clone(),
             auth_token: options.auth_token.clone(),
+            api_keys: options.api_key.clone().into_iter().collect(),
             status: ACTIVE.into(),
             numbers: vec![PhoneNumber::first(options)],
             services: Vec::new(),
@@ -57,7 +60,7 @@ impl Account {
         self.status == ACTIVE
     }
 
-    /// Changes token and status.
+    /// Changes token, keys and status.
     pub(crate) fn change(&mut self, settings: AccountSettings) -> Result<(), SettingsError> {
         let words = [ACTIVE, "suspended", "closed"];
         let status = settings.status;
@@ -75,6 +78,7 @@ impl Account {
         }
         set(&mut self.status, status);
         set(&mut self.auth_token, settings.auth_token);
+        set(&mut self.api_keys, settings.api_keys);
         Ok(())
     }
 

@@ -18,12 +18,13 @@ pub(crate) fn authenticate(world: &World, call: &Call) -> Result<By, Refusal> {
     let Some((user, password)) = call.basic() else {
         return Err(unauthorized("no credentials"));
     };
-    let options = &world.options;
-    if user == options.account_sid && password == world.state().twilio.auth_token {
+    let state = world.state();
+    let account = &state.twilio;
+    if user == world.options.account_sid && password == account.auth_token {
         return Ok(By::AuthToken);
     }
-    match &options.api_key {
-        Some((sid, secret)) if *sid == user && *secret == password => Ok(By::ApiKey),
+    match account.api_keys.get(&user) {
+        Some(secret) if *secret == password => Ok(By::ApiKey),
         _ => Err(unauthorized("invalid username")),
     }
 }
