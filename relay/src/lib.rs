@@ -9,7 +9,8 @@
 //! 5. [`deliver`]: canonical message to platform call, and the splitting of long texts.
 //! 6. [`admin`]: health, metrics, status and the control listener.
 //!
-//! [`cli`] wires them; [`settings`] and [`secrets`] say what this relay is configured with.
+//! [`cli`] wires them; [`settings`] and [`secrets`] say what this relay is configured with; [`trace`] tells of each
+//! message's way where one asks for it.
 //!
 //! What the relay promises is written in `docs/reliability.md`: at most once towards Twilio, at least once towards
 //! Genesys, in order per conversation, and no acknowledgement before the message is on disk.
@@ -28,3 +29,4 @@ pub mod secrets;
 pub mod server;
 pub mod settings;
 pub mod steps;
+pub mod trace;

@@ -16,7 +16,7 @@ use super::ids::IntegrationId;
 use super::integrations::{Entity, OpenIntegration, Page};
 use super::message::{InboundEvent, InboundMessage};
 use super::receipt::{Receipt, ReceiptAnswer, ReceiptStatus};
-use super::token::TokenSource;
+use super::token::{TokenLife, TokenSource};
 use super::wire::{InboundCall, WireProfile};
 use crate::error::{ApiError, ErrorKind};
 use crate::http::{Answer, endpoint, exchange, header_text};
@@ -178,6 +178,11 @@ impl GenesysClient {
         let entity: Entity = serde_json::from_slice(&answer.body)
             .map_err(|_| answer::undecodable(operation, &answer))?;
         Ok(Some(entity.into()))
+    }
+
+    /// The life of the token that calls are made with, if there is one yet.
+    pub fn token_life(&self) -> Option<TokenLife> {
+        self.shared.tokens.life()
     }
 
     /// The request budget that the last answer stated, if one did.

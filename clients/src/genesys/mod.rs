@@ -18,6 +18,6 @@ pub use ids::{GenesysMessageId, IntegrationId};
 pub use integrations::{IntegrationLookupError, OpenIntegration, find_integration};
 pub use message::{Customer, EventKind, IdType, InboundEvent, InboundMessage};
 pub use receipt::{ReasonCode, Receipt, ReceiptAnswer, ReceiptStatus};
-pub use token::ClientCredentials;
+pub use token::{ClientCredentials, TokenLife};
 pub use webhook::{OutboundNotification, parse_outbound};
 pub use wire::WireProfile;

@@ -65,6 +65,15 @@ impl Token {
     }
 }
 
+/// How old the cached token is, and how long it will live.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenLife {
+    /// Since before it was asked for.
+    pub age: Duration,
+    /// What is left; zero when it is over.
+    pub remaining: Duration,
+}
+
 /// The cached token, if any, and when the next renewal may be tried.
 #[derive(Debug, Default)]
 struct TokenState {
@@ -152,6 +161,15 @@ impl TokenSource {
         cache.credentials = credentials.into();
         cache.epoch += 1;
         cache.failure = None;
+    }
+
+    /// The life of the cached token, if there is one.
+    pub(super) fn life(&self) -> Option<TokenLife> {
+        let now = Instant::now();
+        self.lock().state.token.as_ref().map(|token| TokenLife {
+            age: now.saturating_duration_since(token.requested_at),
+            remaining: token.remaining(now),
+        })
     }
 
     /// A token to use now.

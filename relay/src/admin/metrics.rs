@@ -1,13 +1,24 @@
-//! Prometheus metrics. Every label has a closed set of values: no id, number or host becomes a label.
+//! Prometheus metrics. Every label has a closed set of values: no id, number or host becomes a label. Trace ids stand in
+//! exemplars only, and only while traces are exported.
+//!
+//! Each metric is registered together with the question that it answers; `docs/reference/metrics.md` is written from
+//! that, and a test compares the two.
 
-use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::exemplar::HistogramWithExemplars;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::metrics::{MetricType, TypedMetric};
+use prometheus_client::registry::{Metric, Registry, Unit};
 
-use crate::outbox::{Direction, Stats};
+use super::labels::{
+    AllowanceLabels, DirectionLabels, LetterLabels, Names, OutcomeLabels, ReceiptLabels,
+    RetryLabels, TraceLabels, WebhookLabels,
+};
+use crate::outbox::{DeadLetterCount, Direction, Stats};
+
+/// What every name begins with.
+pub const PREFIX: &str = "messaging_bridge_relay";
 
 /// Upper bounds of a platform call, in seconds; the clients give up at 15.
 const CALL_BUCKETS: [f64; 10] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0];
@@ -16,61 +27,78 @@ const AGE_BUCKETS: [f64; 10] = [
     0.1, 0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 1800.0, 7200.0, 14400.0,
 ];
 
-/// A webhook and what became of it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct WebhookLabels {
-    pub(super) hook: &'static str,
-    pub(super) verdict: &'static str,
+/// A metric as the reference describes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    /// Its name without [`PREFIX`], as a query names it.
+    pub name: String,
+    /// `counter`, `gauge` or `histogram`.
+    pub kind: &'static str,
+    /// The names of its labels.
+    pub labels: &'static [&'static str],
+    /// What it counts.
+    pub help: &'static str,
+    /// The question that it helps to answer.
+    pub asks: &'static str,
 }
 
-/// A direction and an outcome.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct OutcomeLabels {
-    pub(super) direction: &'static str,
-    pub(super) outcome: &'static str,
-}
-
-/// A direction.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct DirectionLabels {
-    pub(super) direction: &'static str,
-}
-
-/// A receipt's status and what Genesys answered.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub(super) struct ReceiptLabels {
-    pub(super) status: &'static str,
-    pub(super) outcome: &'static str,
-}
+type Histograms<L> =
+    Family<L, HistogramWithExemplars<TraceLabels>, fn() -> HistogramWithExemplars<TraceLabels>>;
 
 /// All metrics of the relay.
 pub struct Metrics {
     registry: Registry,
+    described: Vec<Described>,
     pub(super) webhooks: Family<WebhookLabels, Counter>,
     pub(super) calls: Family<OutcomeLabels, Counter>,
-    pub(super) call_seconds: Family<DirectionLabels, Histogram>,
+    pub(super) call_seconds: Histograms<DirectionLabels>,
     pub(super) outcomes: Family<OutcomeLabels, Counter>,
-    pub(super) age_seconds: Family<DirectionLabels, Histogram>,
-    pub(super) retries: Family<DirectionLabels, Counter>,
+    pub(super) age_seconds: Histograms<OutcomeLabels>,
+    pub(super) retries: Family<RetryLabels, Counter>,
     pub(super) ambiguous: Counter,
     pub(super) receipts: Family<ReceiptLabels, Counter>,
     waiting: Family<DirectionLabels, Gauge>,
     oldest: Family<DirectionLabels, Gauge>,
     blocked: Family<DirectionLabels, Gauge>,
     receipts_waiting: Gauge,
-    dead_letters: Gauge,
+    dead_letters: Family<LetterLabels, Gauge>,
     outbox_bytes: Gauge,
+    allowance: Family<AllowanceLabels, Gauge>,
+    token_age: Gauge,
+    token_remaining: Gauge,
+}
+
+/// What is read when somebody asks for the metrics.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    /// What the outbox counts.
+    pub(super) stats: Stats,
+    /// Dead letters by direction and reason.
+    pub(super) letters: Vec<DeadLetterCount>,
+    /// Ages of the oldest waiting messages, in seconds.
+    pub(super) oldest: [i64; 2],
+    /// Whether each direction is blocked.
+    pub(super) blocked: [bool; 2],
+    /// Genesys' allowance in its current minute, as its last answer stated it: allowed, used.
+    pub(super) allowance: Option<[u32; 2]>,
+    /// Seconds since Genesys' token was asked for, and seconds that are left of its life.
+    pub(super) token: Option<[u64; 2]>,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         let mut metrics = Self {
-            registry: Registry::with_prefix("messaging_bridge_relay"),
+            registry: Registry::with_prefix(PREFIX),
+            described: Vec::new(),
             webhooks: Family::default(),
             calls: Family::default(),
-            call_seconds: Family::new_with_constructor(|| Histogram::new(CALL_BUCKETS)),
+            call_seconds: Family::new_with_constructor(|| {
+                HistogramWithExemplars::new(CALL_BUCKETS.into_iter())
+            }),
             outcomes: Family::default(),
-            age_seconds: Family::new_with_constructor(|| Histogram::new(AGE_BUCKETS)),
+            age_seconds: Family::new_with_constructor(|| {
+                HistogramWithExemplars::new(AGE_BUCKETS.into_iter())
+            }),
             retries: Family::default(),
             ambiguous: Counter::default(),
             receipts: Family::default(),
@@ -78,101 +106,198 @@ impl Default for Metrics {
             oldest: Family::default(),
             blocked: Family::default(),
             receipts_waiting: Gauge::default(),
-            dead_letters: Gauge::default(),
+            dead_letters: Family::default(),
             outbox_bytes: Gauge::default(),
+            allowance: Family::default(),
+            token_age: Gauge::default(),
+            token_remaining: Gauge::default(),
         };
-        metrics.register_counters();
-        metrics.register_gauges();
+        metrics.register_what_waits();
+        metrics.register_what_happens();
+        metrics.register_what_is_given_up();
+        metrics.register_the_platforms();
         metrics
     }
 }
 
+/// Where a metric stands in the reference.
+struct Entry {
+    name: &'static str,
+    unit: Option<Unit>,
+    help: &'static str,
+    asks: &'static str,
+}
+
+/// An entry without a unit.
+const fn entry(asks: &'static str, name: &'static str, help: &'static str) -> Entry {
+    Entry {
+        name,
+        unit: None,
+        help,
+        asks,
+    }
+}
+
+impl Entry {
+    fn seconds(self) -> Self {
+        Self {
+            unit: Some(Unit::Seconds),
+            ..self
+        }
+    }
+
+    fn bytes(self) -> Self {
+        Self {
+            unit: Some(Unit::Bytes),
+            ..self
+        }
+    }
+}
+
 impl Metrics {
-    fn register_counters(&mut self) {
-        let registry = &mut self.registry;
-        registry.register(
-            "webhooks",
-            "Webhooks by what became of them",
-            self.webhooks.clone(),
+    fn register_what_waits(&mut self) {
+        const ASKS: &str = "Does anything wait, and since when?";
+        self.add_family(entry(ASKS, "waiting", "Messages that wait"), |all| {
+            &all.waiting
+        });
+        let oldest = entry(
+            ASKS,
+            "oldest",
+            "Age of the oldest message that waits; 0 when none does",
         );
-        registry.register(
-            "calls",
-            "Platform calls that carried a message, by answer",
-            self.calls.clone(),
+        self.add_family(oldest.seconds(), |all| &all.oldest);
+        let receipts = entry(
+            ASKS,
+            "receipts_waiting",
+            "Receipts that Genesys does not have yet",
         );
-        registry.register_with_unit(
+        self.add(receipts, |all| &all.receipts_waiting);
+        let bytes = entry(ASKS, "outbox", "Bytes of messages that wait");
+        self.add(bytes.bytes(), |all| &all.outbox_bytes);
+    }
+
+    fn register_what_happens(&mut self) {
+        const ARRIVES: &str = "Do the platforms reach the relay?";
+        const FAST: &str = "How long does a message take?";
+        const FAILS: &str = "What fails, and what becomes of it?";
+        let webhooks = entry(ARRIVES, "webhooks", "Webhooks by what became of them");
+        self.add_family(webhooks, |all| &all.webhooks);
+        let age = entry(
+            FAST,
+            "message_age",
+            "From the webhook to the recorded outcome: delivered, or given_up",
+        );
+        self.add_family(age.seconds(), |all| &all.age_seconds);
+        let call = entry(
+            FAST,
             "call",
             "Duration of platform calls that carried a message",
-            Unit::Seconds,
-            self.call_seconds.clone(),
         );
-        registry.register(
-            "messages",
-            "Messages by recorded outcome",
-            self.outcomes.clone(),
+        self.add_family(call.seconds(), |all| &all.call_seconds);
+        let calls = entry(
+            FAILS,
+            "calls",
+            "Platform calls that carried a message, by answer: ok, or the kind of failure",
         );
-        registry.register_with_unit(
-            "message_age",
-            "Age of messages when their outcome was recorded",
-            Unit::Seconds,
-            self.age_seconds.clone(),
-        );
-        registry.register(
+        self.add_family(calls, |all| &all.calls);
+        let retries = entry(
+            FAILS,
             "retries",
-            "Messages put back to be tried again",
-            self.retries.clone(),
+            "Messages put back to be tried again, by the kind of failure",
         );
-        registry.register(
-            "ambiguous",
-            "Sends whose answer was lost",
-            self.ambiguous.clone(),
-        );
-        registry.register(
-            "receipts",
-            "Receipts by status and Genesys' answer",
-            self.receipts.clone(),
-        );
+        self.add_family(retries, |all| &all.retries);
+        let ambiguous = entry(FAILS, "ambiguous", "Sends to Twilio whose answer was lost");
+        self.add(ambiguous, |all| &all.ambiguous);
+        let receipts = entry(FAILS, "receipts", "Receipts by status and Genesys' answer");
+        self.add_family(receipts, |all| &all.receipts);
     }
 
-    fn register_gauges(&mut self) {
-        let registry = &mut self.registry;
-        registry.register("waiting", "Messages that wait", self.waiting.clone());
-        registry.register_with_unit(
-            "oldest",
-            "Age of the oldest message that waits",
-            Unit::Seconds,
-            self.oldest.clone(),
+    fn register_what_is_given_up(&mut self) {
+        const ASKS: &str = "What was delivered, and what was given up?";
+        let messages = entry(
+            ASKS,
+            "messages",
+            "Messages by recorded outcome: delivered, or the reason of a dead letter",
         );
-        registry.register(
-            "blocked",
-            "1 while a direction is blocked",
-            self.blocked.clone(),
-        );
-        registry.register(
-            "receipts_waiting",
-            "Receipts that wait",
-            self.receipts_waiting.clone(),
-        );
-        registry.register(
-            "dead_letters",
-            "Dead letters kept",
-            self.dead_letters.clone(),
-        );
-        registry.register_with_unit(
-            "outbox",
-            "Bytes of messages that wait",
-            Unit::Bytes,
-            self.outbox_bytes.clone(),
-        );
+        self.add_family(messages, |all| &all.outcomes);
+        let letters = entry(ASKS, "dead_letters", "Dead letters kept, by reason");
+        self.add_family(letters, |all| &all.dead_letters);
     }
 
-    /// Sets the gauges from what the outbox counts. Ages are in seconds.
-    pub(super) fn set_gauges(&self, stats: &Stats, ages: [i64; 2], blocked: [bool; 2]) {
+    fn register_the_platforms(&mut self) {
+        const ASKS: &str = "Will the platforms take messages?";
+        let blocked = entry(ASKS, "blocked", "1 while a direction is blocked");
+        self.add_family(blocked, |all| &all.blocked);
+        let allowance = entry(
+            ASKS,
+            "genesys_allowance",
+            "Requests in the current minute of Genesys' limit, as its last answer stated it: allowed, and used",
+        );
+        self.add_family(allowance, |all| &all.allowance);
+        let age = entry(
+            ASKS,
+            "genesys_token_age",
+            "Since Genesys' access token was asked for; 0 without one",
+        );
+        self.add(age.seconds(), |all| &all.token_age);
+        let left = entry(
+            ASKS,
+            "genesys_token_remaining",
+            "What is left of the token's life; 0 without one",
+        );
+        self.add(left.seconds(), |all| &all.token_remaining);
+    }
+
+    fn add_family<L: Names, M, C>(&mut self, entry: Entry, of: fn(&Self) -> &Family<L, M, C>)
+    where
+        Family<L, M, C>: Metric + TypedMetric + Clone,
+    {
+        let metric = of(self).clone();
+        self.register(entry, L::NAMES, metric);
+    }
+
+    fn add<M: Metric + TypedMetric + Clone>(&mut self, entry: Entry, of: fn(&Self) -> &M) {
+        let metric = of(self).clone();
+        self.register(entry, &[], metric);
+    }
+
+    fn register<M: Metric + TypedMetric>(
+        &mut self,
+        entry: Entry,
+        labels: &'static [&'static str],
+        metric: M,
+    ) {
+        let Entry {
+            name,
+            unit,
+            help,
+            asks,
+        } = entry;
+        let kind = <M as TypedMetric>::TYPE;
+        self.described.push(Described {
+            name: full_name(name, unit.as_ref(), kind),
+            kind: kind_name(kind),
+            labels,
+            help,
+            asks,
+        });
+        match unit {
+            Some(unit) => self.registry.register_with_unit(name, help, unit, metric),
+            None => self.registry.register(name, help, metric),
+        }
+    }
+
+    /// Every metric that is registered, in the order of the questions.
+    pub fn described(&self) -> &[Described] {
+        &self.described
+    }
+
+    /// Sets the gauges.
+    pub(super) fn set_gauges(&self, reading: &Reading) {
         let signed = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        let stats = &reading.stats;
         for direction in Direction::ALL {
-            let labels = DirectionLabels {
-                direction: direction.as_str(),
-            };
+            let labels = DirectionLabels::of(direction);
             let waiting = match direction {
                 Direction::Inbound => stats.inbound,
                 Direction::Outbound => stats.outbound,
@@ -180,14 +305,32 @@ impl Metrics {
             self.waiting.get_or_create(&labels).set(signed(waiting));
             self.oldest
                 .get_or_create(&labels)
-                .set(ages[direction as usize]);
+                .set(reading.oldest[direction as usize]);
             self.blocked
                 .get_or_create(&labels)
-                .set(i64::from(blocked[direction as usize]));
+                .set(i64::from(reading.blocked[direction as usize]));
         }
         self.receipts_waiting.set(signed(stats.receipts));
-        self.dead_letters.set(signed(stats.dead_letters));
         self.outbox_bytes.set(signed(stats.bytes));
+        // What was replayed or purged is gone: its row must not stand at its last count.
+        self.dead_letters.clear();
+        for kind in &reading.letters {
+            let labels = LetterLabels::of(kind.direction, &kind.reason);
+            self.dead_letters
+                .get_or_create(&labels)
+                .inc_by(signed(kind.count));
+        }
+        for (what, count) in ["allowed", "used"]
+            .into_iter()
+            .zip(reading.allowance.into_iter().flatten())
+        {
+            self.allowance
+                .get_or_create(&AllowanceLabels { what })
+                .set(i64::from(count));
+        }
+        let [age, remaining] = reading.token.unwrap_or_default();
+        self.token_age.set(signed(age));
+        self.token_remaining.set(signed(remaining));
     }
 
     /// The OpenMetrics text.
@@ -195,5 +338,28 @@ impl Metrics {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
         Ok(text)
+    }
+}
+
+/// The name as a query has it: with its unit, and `_total` behind a counter.
+fn full_name(name: &str, unit: Option<&Unit>, kind: MetricType) -> String {
+    let unit = match unit {
+        Some(Unit::Seconds) => "_seconds",
+        Some(Unit::Bytes) => "_bytes",
+        _ => "",
+    };
+    let total = match kind {
+        MetricType::Counter => "_total",
+        _ => "",
+    };
+    format!("{name}{unit}{total}")
+}
+
+const fn kind_name(kind: MetricType) -> &'static str {
+    match kind {
+        MetricType::Counter => "counter",
+        MetricType::Gauge => "gauge",
+        MetricType::Histogram => "histogram",
+        _ => "unknown",
     }
 }

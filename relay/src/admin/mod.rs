@@ -4,7 +4,10 @@
 //! listener, which is bound to the loopback address.
 
 pub mod control;
+mod labels;
 pub mod metrics;
+#[cfg(test)]
+mod reference;
 mod routes;
 pub mod status;
 pub mod vitals;

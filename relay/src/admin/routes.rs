@@ -11,9 +11,10 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use messaging_bridge_clients::genesys::IntegrationId;
+use messaging_bridge_clients::genesys::{GenesysClient, IntegrationId};
 use tokio::sync::watch;
 
+use super::metrics::Reading;
 use super::status::{self, Status};
 use super::vitals::Vitals;
 use crate::clock::Clock;
@@ -34,6 +35,8 @@ pub struct Admin {
     pub vitals: Arc<Vitals>,
     /// How both directions fare.
     pub directions: Directions,
+    /// Knows its token and its allowance.
+    pub genesys: GenesysClient,
     /// The loaded Secrets.
     pub secrets: watch::Receiver<Arc<Secrets>>,
     /// The integration's id, once known.
@@ -86,20 +89,29 @@ async fn metrics(State(admin): State<Arc<Admin>>) -> Response {
 
 async fn metrics_text(admin: &Admin) -> Result<String, OutboxError> {
     let stats = admin.outbox.stats().await?;
+    let letters = admin.outbox.dead_letter_counts().await?;
     let now = admin.clock.now();
     let age = |since: Option<jiff::Timestamp>| {
         since.map_or(0, |since| now.duration_since(since).as_secs().max(0))
     };
-    let blocked =
-        Direction::ALL.map(|direction| admin.directions.get(direction).blocked().is_some());
-    admin.vitals.metrics.set_gauges(
-        &stats,
-        [age(stats.oldest_inbound), age(stats.oldest_outbound)],
-        blocked,
-    );
-    admin
-        .vitals
-        .metrics
+    let reading = Reading {
+        oldest: [age(stats.oldest_inbound), age(stats.oldest_outbound)],
+        stats,
+        letters,
+        blocked: Direction::ALL
+            .map(|direction| admin.directions.get(direction).blocked().is_some()),
+        allowance: admin
+            .genesys
+            .rate_limit()
+            .map(|limit| [limit.allowed, limit.count]),
+        token: admin
+            .genesys
+            .token_life()
+            .map(|life| [life.age.as_secs(), life.remaining.as_secs()]),
+    };
+    let metrics = &admin.vitals.metrics;
+    metrics.set_gauges(&reading);
+    metrics
         .text()
         .map_err(|error| OutboxError::Store(error.to_string()))
 }

@@ -8,9 +8,14 @@ use messaging_bridge_clients::ApiError;
 use messaging_bridge_clients::genesys::ReceiptStatus;
 use serde::Serialize;
 
-use super::metrics::{DirectionLabels, Metrics, OutcomeLabels, ReceiptLabels, WebhookLabels};
+use super::labels::{
+    DirectionLabels, OutcomeLabels, ReceiptLabels, RetryLabels, TraceLabels, WebhookLabels,
+};
+use super::metrics::Metrics;
 use crate::clock::Clock;
+use crate::dispatch::ended::Ended;
 use crate::outbox::Direction;
+use crate::trace::{Journey, Kind, Tracer, Value};
 
 /// Which webhook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -121,6 +126,26 @@ pub struct Vitals {
     pub(super) metrics: Metrics,
     seen: Mutex<Seen>,
     clock: Arc<dyn Clock>,
+    tracer: Tracer,
+}
+
+/// A call that carried a message.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'c> {
+    /// Which way.
+    pub direction: Direction,
+    /// The platform's id of the message, if it has one.
+    pub id: Option<&'c str>,
+    /// How long it took.
+    pub took: Duration,
+    /// The how-manieth try it was.
+    pub tries: u32,
+}
+
+fn exemplar(journey: &Journey) -> TraceLabels {
+    TraceLabels {
+        trace_id: journey.trace().to_string(),
+    }
 }
 
 impl Vitals {
@@ -130,7 +155,14 @@ impl Vitals {
             metrics: Metrics::default(),
             seen: Mutex::default(),
             clock,
+            tracer: Tracer::default(),
         }
+    }
+
+    /// With traces of every message.
+    #[must_use]
+    pub fn with_tracer(self, tracer: Tracer) -> Self {
+        Self { tracer, ..self }
     }
 
     /// A webhook was answered.
@@ -160,27 +192,55 @@ impl Vitals {
         }
     }
 
+    /// A message was stored: its webhook came `received` ago, and its append took `append`.
+    pub fn stored(&self, direction: Direction, id: &str, received: Duration, append: Duration) {
+        if !self.tracer.is_on() {
+            return;
+        }
+        let (journey, now) = (Journey::of(direction, id), self.clock.now());
+        self.tracer
+            .span(|| journey.step("webhook", Kind::Server, received, now));
+        self.tracer
+            .span(|| journey.step("append", Kind::Internal, append, now));
+    }
+
     /// A platform answered a call that carried a message.
-    pub fn delivered(&self, direction: Direction, took: Duration, error: Option<&ApiError>) {
-        let outcome = error.map_or("ok", |error| error.kind.as_str());
+    pub fn delivered(&self, call: &Call<'_>, error: Option<&ApiError>) {
+        let Call {
+            direction,
+            id,
+            took,
+            tries,
+        } = *call;
+        let kind = error.map(|error| error.kind.as_str());
         self.metrics
             .calls
             .get_or_create(&OutcomeLabels {
                 direction: direction.as_str(),
-                outcome,
+                outcome: kind.unwrap_or("ok"),
             })
             .inc();
+        let journey = self.journey(direction, id);
         self.metrics
             .call_seconds
-            .get_or_create(&DirectionLabels {
-                direction: direction.as_str(),
-            })
-            .observe(took.as_secs_f64());
+            .get_or_create(&DirectionLabels::of(direction))
+            .observe(took.as_secs_f64(), journey.as_ref().map(exemplar), None);
+        if let Some(journey) = journey {
+            let now = self.clock.now();
+            self.tracer.span(|| {
+                journey
+                    .step("send", Kind::Client, took, now)
+                    .with("messaging_bridge.try", Value::Count(tries.into()))
+                    .failed(kind)
+            });
+        }
         self.answered(direction, error);
     }
 
-    /// A message has its outcome.
-    pub fn ended(&self, direction: Direction, outcome: &'static str, age: Duration) {
+    /// A message has its outcome: counted, and written as one line with everything that is known of it.
+    pub fn ended(&self, ended: &Ended<'_>) {
+        let direction = ended.direction();
+        let outcome = ended.outcome;
         self.metrics
             .outcomes
             .get_or_create(&OutcomeLabels {
@@ -188,22 +248,47 @@ impl Vitals {
                 outcome,
             })
             .inc();
+        let journey = self.journey(direction, ended.id.as_deref());
+        let delivered = outcome == Ended::DELIVERED;
         self.metrics
             .age_seconds
-            .get_or_create(&DirectionLabels {
+            .get_or_create(&OutcomeLabels {
                 direction: direction.as_str(),
+                outcome: if delivered { outcome } else { "given_up" },
             })
-            .observe(age.as_secs_f64());
+            .observe(
+                ended.age.as_secs_f64(),
+                journey.as_ref().map(exemplar),
+                None,
+            );
+        ended.log(journey.as_ref());
+        if let Some(journey) = journey {
+            let now = self.clock.now();
+            self.tracer.span(|| {
+                journey
+                    .whole(ended.age, now)
+                    .with("messaging_bridge.outcome", Value::Word(outcome))
+                    .with("messaging_bridge.tries", Value::Count(ended.tries.into()))
+                    .failed((!delivered).then_some(outcome))
+            });
+        }
     }
 
-    /// A message was put back.
-    pub fn retried(&self, direction: Direction) {
+    /// A message was put back, after a failure of this kind.
+    pub fn retried(&self, direction: Direction, kind: &'static str) {
         self.metrics
             .retries
-            .get_or_create(&DirectionLabels {
+            .get_or_create(&RetryLabels {
                 direction: direction.as_str(),
+                kind,
             })
             .inc();
+    }
+
+    /// The message's way, if anybody traces it.
+    fn journey(&self, direction: Direction, id: Option<&str>) -> Option<Journey> {
+        id.filter(|_| self.tracer.is_on())
+            .map(|id| Journey::of(direction, id))
     }
 
     /// A send's answer was lost.

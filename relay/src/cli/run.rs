@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use super::CliError;
 use super::args::RunArgs;
-use super::platforms::Platforms;
+use super::platforms::{Platforms, USER_AGENT};
 use super::serve::{self, Listeners};
 use crate::admin::control::{self, Control};
 use crate::admin::vitals::Vitals;
@@ -30,6 +30,7 @@ use crate::outbox::sqlite::SqliteOutbox;
 use crate::secrets::{self, Secrets, SecretsPlace};
 use crate::server::{self, Intake};
 use crate::settings::{Settings, Source};
+use crate::trace::{self, Endpoint, Flush, Tracer};
 
 /// Calls under way are waited for this long: the clients' time-out and a little more. With what stands before it (5 s
 /// of draining, 2 s for the last answers, 5 s of a pod's `preStop`) it stays below a grace period of 30 s.
@@ -70,7 +71,9 @@ pub(super) async fn run(arguments: RunArgs) -> Result<(), CliError> {
         place.load().map_err(|error| CliError::usage(&error))?,
     ));
     let listeners = Listeners::bind(&arguments).await?;
-    let parts = assemble(settings, loaded, &arguments)?;
+    let traces = export_traces(&settings)?;
+    let tracer = traces.as_ref().map(|(tracer, _)| tracer.clone());
+    let parts = assemble(settings, loaded, &arguments, tracer.unwrap_or_default())?;
     let (dispatch, wake) = start_dispatch(&parts).await?;
     if matches!(source, Source::Bridge(_)) {
         tokio::spawn(resolver(&parts, &arguments).run());
@@ -89,7 +92,25 @@ pub(super) async fn run(arguments: RunArgs) -> Result<(), CliError> {
     ));
     tokio::spawn(purge(Arc::clone(&parts.outbox), Arc::clone(&parts.clock)));
     serve_until_signal(&parts, listeners, (wake, dispatch.pulse()), &arguments).await?;
-    stop(dispatch, parts.outbox).await
+    stop(dispatch, parts.outbox).await?;
+    if let Some((_, flush)) = traces {
+        flush.wait().await;
+    }
+    Ok(())
+}
+
+/// Exports traces where the environment names a collector.
+fn export_traces(settings: &Settings) -> Result<Option<(Tracer, Flush)>, CliError> {
+    let variable = |name: &str| std::env::var(name).ok();
+    let endpoint = Endpoint::from_environment(&settings.bridge, variable)
+        .map_err(|error| CliError::usage(&error))?;
+    let Some(endpoint) = endpoint else {
+        return Ok(None);
+    };
+    let http = messaging_bridge_clients::http::client(USER_AGENT)
+        .map_err(|error| CliError::failed(&error))?;
+    tracing::info!(host = endpoint.host(), "traces are exported");
+    Ok(Some(trace::start(endpoint, http)))
 }
 
 fn secrets_place(settings: &Settings, arguments: &RunArgs) -> SecretsPlace {
@@ -105,6 +126,7 @@ fn assemble(
     settings: Settings,
     secrets: watch::Receiver<Arc<Secrets>>,
     arguments: &RunArgs,
+    tracer: Tracer,
 ) -> Result<Parts, CliError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let known = integration::at_start(&settings, &arguments.data_dir);
@@ -127,7 +149,7 @@ fn assemble(
         secrets,
         integration: watch::Sender::new(known),
         outbox: Arc::new(outbox),
-        vitals: Arc::new(Vitals::new(Arc::clone(&clock))),
+        vitals: Arc::new(Vitals::new(Arc::clone(&clock)).with_tracer(tracer)),
         callbacks: Arc::default(),
         directions: Directions::default(),
         changes: watch::Sender::new(0),
@@ -241,6 +263,7 @@ async fn serve_until_signal(
         outbox: Arc::clone(&parts.outbox),
         vitals: Arc::clone(&parts.vitals),
         directions: parts.directions.clone(),
+        genesys: parts.genesys.clone(),
         secrets: parts.secrets.clone(),
         integration: parts.integration.subscribe(),
         ready: Arc::clone(&ready),
@@ -249,7 +272,7 @@ async fn serve_until_signal(
     }));
     let changing = control::router(Arc::new(Control {
         outbox: Arc::clone(&parts.outbox),
-        wake,
+        wake: Some(wake),
     }));
     let drain = Duration::from_secs(arguments.drain_seconds);
     let until_drained = async move {

@@ -89,15 +89,17 @@ impl Context {
         self.integration.borrow().clone()
     }
 
-    /// Puts a head back for a while. The lane waits as long, whether or not the time could be stored.
+    /// Puts a head back for a while, after a failure of this kind. The lane waits as long, whether or not the time
+    /// could be stored.
     pub(super) async fn put_back(
         &self,
         head: &Head,
         lane: &LaneKey,
         wait: Duration,
         strike: bool,
+        kind: &'static str,
     ) -> Rest {
-        self.vitals.retried(lane.direction());
+        self.vitals.retried(lane.direction(), kind);
         let deferral = Deferral {
             until: self.clock.now() + wait,
             tried: true,

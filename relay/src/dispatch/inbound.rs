@@ -13,10 +13,12 @@ use super::budget::Class;
 use super::context::{Context, rest_of};
 use super::decide::{self, Circumstances, Ending, Step};
 use super::direction::{Run, Worker};
+use super::ended::Ended;
 use super::gate::Cause;
 use super::lanes::Rest;
 use super::retry;
 use super::traffic::Traffic;
+use crate::admin::vitals::Call;
 use crate::deliver::to_genesys;
 use crate::message::{InboundText, Message};
 use crate::outbox::{Direction, Head, LaneKey};
@@ -80,23 +82,19 @@ impl InboundWorker {
         if let Some(limit) = context.genesys.rate_limit() {
             context.budget.observed(limit.allowed);
         }
-        context
-            .vitals
-            .delivered(Direction::Inbound, began.elapsed(), result.as_ref().err());
+        let call = Call {
+            direction: Direction::Inbound,
+            id: Some(&message.message_id),
+            took: began.elapsed(),
+            tries: head.tries + 1,
+        };
+        context.vitals.delivered(&call, result.as_ref().err());
         match result {
             Ok(()) => {
                 self.traffic.succeeded(head.seq, began);
                 let more = context.insist(|| context.outbox.complete(head.seq)).await;
-                context
-                    .vitals
-                    .ended(Direction::Inbound, "delivered", context.age(head.accepted));
-                tracing::info!(
-                    sid = message.message_id,
-                    %lane,
-                    tries = head.tries + 1,
-                    age_ms = u64::try_from(context.age(head.accepted).as_millis()).unwrap_or(u64::MAX),
-                    "delivered to Genesys"
-                );
+                let age = context.age(head.accepted);
+                context.vitals.ended(&Ended::delivered(lane, head, age));
                 rest_of(more).into()
             }
             Err(error) => self.failed(lane, head, &error).await,
@@ -121,13 +119,17 @@ impl InboundWorker {
                 if everybody {
                     self.context.budget.pause(wait);
                 }
-                self.context.put_back(head, lane, wait, strike).await.into()
+                let kind = error.kind.as_str();
+                let rest = self.context.put_back(head, lane, wait, strike, kind);
+                rest.await.into()
             }
             // A repeat towards Genesys is safe: it carries the same id.
             Step::Settle => {
                 let wait = retry::after(head.tries, now.fraction);
                 let strike = now.others_got_through;
-                self.context.put_back(head, lane, wait, strike).await.into()
+                let kind = error.kind.as_str();
+                let rest = self.context.put_back(head, lane, wait, strike, kind);
+                rest.await.into()
             }
         }
     }
@@ -146,12 +148,9 @@ impl InboundWorker {
 
     async fn bury(&self, lane: &LaneKey, head: &Head, ending: Ending) -> Rest {
         self.traffic.ended(head.seq);
-        tracing::error!(%lane, reason = ending.word, why = ending.sentence, "a message to Genesys became a dead letter");
-        self.context.vitals.ended(
-            Direction::Inbound,
-            ending.word,
-            self.context.age(head.accepted),
-        );
+        let age = self.context.age(head.accepted);
+        let ended = Ended::given_up(lane, head, age, &ending);
+        self.context.vitals.ended(&ended);
         let reason = self.context.dated(ending);
         rest_of(
             self.context

@@ -11,6 +11,7 @@ pub mod callbacks;
 pub mod context;
 pub mod decide;
 pub mod direction;
+pub mod ended;
 pub mod gate;
 pub mod inbound;
 pub mod lanes;

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use messaging_bridge_clients::genesys::GenesysMessageId;
 use messaging_bridge_clients::twilio::{MessageSid, NewMessage};
 use messaging_bridge_clients::{ApiError, BlockedCause};
 use tokio::time::Instant;
@@ -14,10 +15,12 @@ use tokio::time::Instant;
 use super::context::{Context, rest_after_store_error, rest_of};
 use super::decide::{self, Circumstances, Ending, LEAST_VALIDITY, OUTBOUND_LIFE, Step};
 use super::direction::{Run, Worker};
+use super::ended::Ended;
 use super::gate::Cause;
 use super::lanes::Rest;
 use super::settle::Doubt;
 use super::traffic::Traffic;
+use crate::admin::vitals::Call;
 use crate::deliver::split::{LONGEST_BODY, split};
 use crate::message::{Message, OutboundText};
 use crate::outbox::{Direction, Head, LaneKey, Mark, PartSent, Rank, SendId};
@@ -177,9 +180,13 @@ impl OutboundWorker {
             .await
             .map_err(|error| error.without(&[&message.body, &message.to]));
         fail::fail_point!("answer");
-        context
-            .vitals
-            .delivered(Direction::Outbound, began.elapsed(), result.as_ref().err());
+        let call = Call {
+            direction: Direction::Outbound,
+            id: work.text.id.as_ref().map(GenesysMessageId::as_str),
+            took: began.elapsed(),
+            tries: work.head.tries + 1,
+        };
+        context.vitals.delivered(&call, result.as_ref().err());
         match result {
             Ok(taken) => {
                 self.traffic.succeeded(work.head.seq, began);
@@ -201,29 +208,20 @@ impl OutboundWorker {
     /// Twilio has the part.
     pub(super) async fn sent(&self, work: &Work<'_>, send: &SendId, sid: MessageSid) -> Run {
         let context = &self.context;
-        tracing::info!(
-            %sid,
-            lane = %work.lane,
-            part = work.part + 1,
-            parts = work.parts,
-            age_ms = u64::try_from(context.age(work.head.accepted).as_millis()).unwrap_or(u64::MAX),
-            "taken by Twilio"
-        );
+        tracing::debug!(%sid, lane = %work.lane, part = work.part + 1, parts = work.parts, "taken by Twilio");
         let taken = PartSent {
             seq: work.head.seq,
             send: send.clone(),
-            sid,
+            sid: sid.clone(),
             last: work.is_last(),
         };
         let more = context
             .insist(|| context.outbox.part_sent(taken.clone()))
             .await;
         if work.is_last() {
-            context.vitals.ended(
-                Direction::Outbound,
-                "delivered",
-                context.age(work.head.accepted),
-            );
+            let age = context.age(work.head.accepted);
+            let ended = Ended::delivered(work.lane, work.head, age);
+            context.vitals.ended(&ended.with_sid(sid.as_str()));
         }
         rest_of(more).into()
     }
@@ -262,7 +260,9 @@ impl OutboundWorker {
                 strike,
                 everybody,
             } => {
-                let rest = context.put_back(work.head, work.lane, wait, strike).await;
+                let kind = error.kind.as_str();
+                let rest = context.put_back(work.head, work.lane, wait, strike, kind);
+                let rest = rest.await;
                 Run {
                     rest,
                     hold: everybody.then_some(wait),
@@ -287,12 +287,9 @@ impl OutboundWorker {
 
     pub(super) async fn bury(&self, lane: &LaneKey, head: &Head, ending: Ending) -> Rest {
         self.traffic.ended(head.seq);
-        tracing::error!(%lane, reason = ending.word, why = ending.sentence, "a message to Twilio became a dead letter");
-        self.context.vitals.ended(
-            Direction::Outbound,
-            ending.word,
-            self.context.age(head.accepted),
-        );
+        let age = self.context.age(head.accepted);
+        let ended = Ended::given_up(lane, head, age, &ending);
+        self.context.vitals.ended(&ended);
         let reason = self.context.dated(ending);
         let more = self
             .context

@@ -124,7 +124,7 @@ impl OutboundWorker {
             _ => retry::after(work.head.tries, context.chance.fraction()),
         };
         context
-            .put_back(work.head, work.lane, wait, false)
+            .put_back(work.head, work.lane, wait, false, kind.as_str())
             .await
             .into()
     }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::time::Duration;
+use std::time::Instant;
 
 use axum::extract::{OriginalUri, State};
 use axum::http::HeaderMap;
@@ -46,6 +47,7 @@ pub(super) async fn receive(
 }
 
 async fn take(intake: &Arc<Intake>, signed_with: Option<&str>, body: &[u8]) -> (Verdict, Response) {
+    let received = Instant::now();
     if signature::verify(&intake.secrets_now().webhook_secrets, signed_with, body).is_err() {
         return (Verdict::BadSignature, answer::bad_signature());
     }
@@ -77,7 +79,7 @@ async fn take(intake: &Arc<Intake>, signed_with: Option<&str>, body: &[u8]) -> (
             );
             return (Verdict::Unsupported, answer::accepted());
         }
-        Intent::Send(text, time) => append(intake, key, text, time).await,
+        Intent::Send(text, time) => append(intake, key, text, time, received).await,
         Intent::Refuse(id, customer, reason) => refuse(intake, key, id, customer, reason).await,
     };
     match stored {
@@ -91,7 +93,9 @@ async fn append(
     key: DedupKey,
     text: OutboundText,
     time: Option<Timestamp>,
+    received: Instant,
 ) -> Result<Verdict, OutboxError> {
+    let id = text.id.clone();
     let row = NewRow {
         lane: LaneKey::new(Direction::Outbound, &text.customer),
         key,
@@ -101,18 +105,28 @@ async fn append(
         payload: Message::OutboundText(text).to_stored(),
     };
     fail::fail_point!("accept");
-    let intake = Arc::clone(intake);
+    let appending = Instant::now();
+    let storing = Arc::clone(intake);
     let appended = committed(async move {
         let lane = row.lane.clone();
-        let appended = intake.outbox.append(row).await?;
-        intake.wake.lane(lane);
+        let appended = storing.outbox.append(row).await?;
+        storing.wake.lane(lane);
         Ok(appended)
     })
     .await?;
     fail::fail_point!("acknowledge");
     Ok(match appended {
         Appended::Duplicate => Verdict::Duplicate,
-        Appended::Stored(_) => Verdict::Accepted,
+        Appended::Stored(_) => {
+            if let Some(id) = id {
+                let (received, append) = (received.elapsed(), appending.elapsed());
+                let direction = Direction::Outbound;
+                intake
+                    .vitals
+                    .stored(direction, id.as_str(), received, append);
+            }
+            Verdict::Accepted
+        }
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, Uri};
@@ -33,6 +34,7 @@ async fn take(
     headers: &HeaderMap,
     body: &[u8],
 ) -> (Verdict, Response) {
+    let received = Instant::now();
     let form = match twilio_request::verified_form(intake, uri, headers, body) {
         Ok(form) => form,
         Err(refused) => return refused.answer(),
@@ -45,9 +47,11 @@ async fn take(
         return Refused::Misrouted.answer();
     }
     planted_canary(&sms);
+    let sid = sms.message_sid.clone();
     let row = row(intake, &form, sms);
     let lane = row.lane.clone();
     fail::fail_point!("accept");
+    let appending = Instant::now();
     let stored = committed({
         let intake = Arc::clone(intake);
         async move {
@@ -60,7 +64,14 @@ async fn take(
         Ok(appended) => {
             fail::fail_point!("acknowledge");
             let verdict = match appended {
-                Appended::Stored(_) => Verdict::Accepted,
+                Appended::Stored(_) => {
+                    let (received, append) = (received.elapsed(), appending.elapsed());
+                    let direction = Direction::Inbound;
+                    intake
+                        .vitals
+                        .stored(direction, sid.as_str(), received, append);
+                    Verdict::Accepted
+                }
                 Appended::Duplicate => Verdict::Duplicate,
             };
             (verdict, answer::twiml())

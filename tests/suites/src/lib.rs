@@ -1,8 +1,11 @@
 //! What the suites that cross crates share: a tenant on disk, the relay as a real process, and the sandbox beside it.
 //!
 //! The relay is its own binary with the named steps compiled in; the platforms are the sandbox, over real HTTP. Every
-//! line that a relay logs is kept, and scanned for numbers, bodies and secrets when the relay ends.
+//! line that a relay logs is kept, and scanned for numbers, bodies and secrets when the relay ends; so are its metrics, its
+//! status, and what its commands say.
 
+pub mod collector;
+pub mod command;
 pub mod crash;
 pub mod process;
 pub mod signed;

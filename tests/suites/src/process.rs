@@ -133,6 +133,35 @@ impl Relay {
         answer.json().await.expect("the status is JSON")
     }
 
+    /// Its `/metrics`.
+    ///
+    /// # Panics
+    ///
+    /// When it does not answer.
+    pub async fn metrics(&self) -> String {
+        let text = self.admin_text("/metrics").await;
+        text.expect("the admin address answers")
+    }
+
+    async fn admin_text(&self, path: &str) -> Option<String> {
+        let url = self.admin.join(path).expect("a valid path");
+        let answer = reqwest_client().get(url).send().await.ok()?;
+        answer.text().await.ok()
+    }
+
+    /// Scans what the admin address shows, as long as it answers.
+    async fn scan_admin(&self) {
+        for path in ["/metrics", "/status"] {
+            let text = self.admin_text(path).await.unwrap_or_default();
+            let leaks = leaks(&text, &self.unspeakable);
+            assert!(
+                leaks.is_empty(),
+                "{path} shows what it must not:\n{}",
+                leaks.join("\n")
+            );
+        }
+    }
+
     /// Waits until nothing waits any more: no message, no receipt.
     pub async fn until_drained(&self, patience: Duration) {
         eventually("the relay is drained", patience, || async {
@@ -145,12 +174,13 @@ impl Relay {
         .await;
     }
 
-    /// Ends it with SIGKILL and scans its log.
+    /// Ends it with SIGKILL and scans its log, its metrics and its status.
     ///
     /// # Panics
     ///
-    /// When the log holds what must not be there.
+    /// When one of them holds what must not be there.
     pub async fn kill(mut self) {
+        self.scan_admin().await;
         self.child
             .kill()
             .await
@@ -172,12 +202,13 @@ impl Relay {
         self.log()
     }
 
-    /// Ends it with SIGTERM, waits for its end, and scans its log.
+    /// Ends it with SIGTERM, waits for its end, and scans its log, its metrics and its status.
     ///
     /// # Panics
     ///
-    /// When it does not end, or the log holds what must not be there.
+    /// When it does not end, or one of them holds what must not be there.
     pub async fn stop(mut self) -> ExitStatus {
+        self.scan_admin().await;
         let pid = self.child.id().expect("it is running").to_string();
         let sent = Command::new("kill")
             .args(["-TERM", &pid])
