@@ -206,13 +206,11 @@ async fn purge(
     Json(selection): Json<LetterSelection>,
 ) -> Result<Response, Failed> {
     let purged = control.outbox.purge_dead_letters(selection).await?;
-    match (purged, selection) {
-        (0, LetterSelection::One(id) | LetterSelection::LaneOf(id)) => Ok(unknown(id.0)),
-        _ => {
-            tracing::info!(dead_letters = purged, "dead letters were purged");
-            Ok(Json(PurgeAnswer { purged }).into_response())
-        }
+    if let (0, LetterSelection::One(id) | LetterSelection::LaneOf(id)) = (purged, selection) {
+        return Ok(unknown(id.0));
     }
+    tracing::info!(dead_letters = purged, "dead letters were purged");
+    Ok(Json(PurgeAnswer { purged }).into_response())
 }
 
 async fn forget(

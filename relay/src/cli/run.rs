@@ -71,9 +71,8 @@ pub(super) async fn run(arguments: RunArgs) -> Result<(), CliError> {
         place.load().map_err(|error| CliError::usage(&error))?,
     ));
     let listeners = Listeners::bind(&arguments).await?;
-    let traces = export_traces(&settings)?;
-    let tracer = traces.as_ref().map(|(tracer, _)| tracer.clone());
-    let parts = assemble(settings, loaded, &arguments, tracer.unwrap_or_default())?;
+    let (tracer, flush) = export_traces(&settings)?;
+    let parts = assemble(settings, loaded, &arguments, tracer)?;
     let (dispatch, wake) = start_dispatch(&parts).await?;
     if matches!(source, Source::Bridge(_)) {
         tokio::spawn(resolver(&parts, &arguments).run());
@@ -93,24 +92,25 @@ pub(super) async fn run(arguments: RunArgs) -> Result<(), CliError> {
     tokio::spawn(purge(Arc::clone(&parts.outbox), Arc::clone(&parts.clock)));
     serve_until_signal(&parts, listeners, (wake, dispatch.pulse()), &arguments).await?;
     stop(dispatch, parts.outbox).await?;
-    if let Some((_, flush)) = traces {
+    if let Some(flush) = flush {
         flush.wait().await;
     }
     Ok(())
 }
 
 /// Exports traces where the environment names a collector.
-fn export_traces(settings: &Settings) -> Result<Option<(Tracer, Flush)>, CliError> {
+fn export_traces(settings: &Settings) -> Result<(Tracer, Option<Flush>), CliError> {
     let variable = |name: &str| std::env::var(name).ok();
     let endpoint = Endpoint::from_environment(&settings.bridge, variable)
         .map_err(|error| CliError::usage(&error))?;
     let Some(endpoint) = endpoint else {
-        return Ok(None);
+        return Ok((Tracer::default(), None));
     };
     let http = messaging_bridge_clients::http::client(USER_AGENT)
         .map_err(|error| CliError::failed(&error))?;
     tracing::info!(host = endpoint.host(), "traces are exported");
-    Ok(Some(trace::start(endpoint, http)))
+    let (tracer, flush) = trace::start(endpoint, http);
+    Ok((tracer, Some(flush)))
 }
 
 fn secrets_place(settings: &Settings, arguments: &RunArgs) -> SecretsPlace {

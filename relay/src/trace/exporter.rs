@@ -195,7 +195,7 @@ async fn run(
         // Said once, not with every batch.
         match (&result, failing) {
             (Err(why), false) => {
-                tracing::warn!(why, host = endpoint.host(), "traces are not taken")
+                tracing::warn!(why, host = endpoint.host(), "traces are not taken");
             }
             (Ok(()), true) => tracing::info!(host = endpoint.host(), "traces are taken again"),
             _ => {}

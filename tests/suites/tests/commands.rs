@@ -25,7 +25,7 @@ fn line<'t>(text: &'t str, what: &str) -> &'t str {
 async fn check_finds_nothing_wrong_but_the_unreachable_public_url() {
     let tenant = Tenant::fast().await;
     let output = command(&["check"], &tenant.configuration());
-    let text = &output.text;
+    let text = output.text;
     for what in [
         "manifest",
         "Secrets",

@@ -178,8 +178,8 @@ async fn a_trace_is_one_messages_whole_way_across_a_restart() {
         "what is left is exported before the end"
     );
     let spans = collector.spans();
-    let traces: BTreeSet<&str> = spans.iter().map(|span| span.trace.as_str()).collect();
-    assert_eq!(traces.len(), 1, "{spans:?}");
+    let ways: BTreeSet<&str> = spans.iter().map(|span| span.trace.as_str()).collect();
+    assert_eq!(ways.len(), 1, "{spans:?}");
     let trace = spans[0].trace.as_str();
     let whole = named(&spans, trace, "message");
     assert_eq!(whole.len(), 1, "{spans:?}");

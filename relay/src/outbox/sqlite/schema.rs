@@ -81,15 +81,14 @@ fn migrations() -> Migrations<'static> {
         CREATE INDEX dead_letter_body ON dead_letter (died_ms) WHERE payload IS NOT NULL;
         CREATE INDEX dead_letter_mark ON dead_letter (mark) WHERE mark IS NOT NULL;
         ",
-    ),
-    // Dead letters are chosen by lane and counted by reason.
-    M::up(
-        "
-        CREATE INDEX dead_letter_lane ON dead_letter (lane);
-        CREATE INDEX dead_letter_reason ON dead_letter (direction, reason);
-        ",
-    )])
+    ), M::up(DEAD_LETTERS_BY_LANE_AND_REASON)])
 }
+
+/// Dead letters are chosen by lane and counted by reason.
+const DEAD_LETTERS_BY_LANE_AND_REASON: &str = "
+    CREATE INDEX dead_letter_lane ON dead_letter (lane);
+    CREATE INDEX dead_letter_reason ON dead_letter (direction, reason);
+";
 
 /// Opens (or makes) the database file and brings its tables up to date.
 pub(super) fn open(path: &Path, identity: &Identity) -> Result<(Connection, Book), OutboxError> {
