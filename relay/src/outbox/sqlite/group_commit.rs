@@ -198,7 +198,7 @@ impl WriterThread {
         let Some(connection) = &self.connection else {
             return;
         };
-        match connection.query_row(CUT_LOG, [], |row| row.get(0)) {
+        match cut_log_without_waiting(connection) {
             Ok(false) => {}
             // Somebody reads an older state: an export.
             Ok(true) => self.cut_log_at = Some(Instant::now() + self.cut_log_every),
@@ -296,6 +296,15 @@ impl WriterThread {
 }
 
 const CUT_LOG: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+
+/// Cuts the log, unless somebody reads an older state: then it says true at once, since the appends behind it must not
+/// wait for a reader.
+fn cut_log_without_waiting(connection: &Connection) -> Result<bool, rusqlite::Error> {
+    connection.busy_timeout(Duration::ZERO)?;
+    let is_prevented = connection.query_row(CUT_LOG, [], |row| row.get(0));
+    connection.busy_timeout(schema::BUSY_PATIENCE)?;
+    is_prevented
+}
 
 fn answer_all(group: Vec<Box<dyn Job>>, failure: Option<&OutboxError>) {
     for job in group {

@@ -18,6 +18,9 @@ const OLDEST_SQLITE: i32 = 3_051_003;
 /// Pages in the WAL before it is written back: 32 MB. Measured best on two cores.
 const AUTOCHECKPOINT_PAGES: u32 = 8000;
 
+/// A lock that another connection holds is waited for this long.
+pub(super) const BUSY_PATIENCE: Duration = Duration::from_secs(5);
+
 /// Prepared statements kept per connection; more than the outbox has.
 const STATEMENTS: usize = 64;
 
@@ -126,7 +129,7 @@ pub(super) fn open_as_before(path: &Path) -> Result<(Connection, Book), OutboxEr
 /// A connection with the pragmas that durability rests on.
 pub(super) fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
     let connection = Connection::open(path)?;
-    connection.busy_timeout(Duration::from_secs(5))?;
+    connection.busy_timeout(BUSY_PATIENCE)?;
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
     connection.pragma_update(None, "synchronous", "FULL")?;
     connection.pragma_update(None, "secure_delete", true)?;

@@ -105,6 +105,53 @@ async fn the_log_is_cut_while_the_relay_runs() {
     panic!("the body is still on disk ten seconds after its message ended");
 }
 
+/// Found when exports were added: while somebody reads an older state the log cannot be cut, which SQLite reports as a
+/// row and not as an error.
+#[tokio::test]
+async fn a_cut_that_a_reader_prevents_is_tried_again_without_another_change() {
+    let home = tempfile::tempdir().unwrap();
+    let path = home.path().join("outbox.sqlite3");
+    let (connection, book) = schema::open(&path, &identity()).unwrap();
+    let writer = Writer::start(path, connection, book, Duration::from_millis(50)).unwrap();
+    let row = NewRow {
+        payload: body("ENDED-BODY-", 5000),
+        ..outbound(ANN, "a", at(0))
+    };
+    writer
+        .call(move |ledger| messages::append(ledger, &row, PLENTY))
+        .await
+        .unwrap();
+    let reader = super::raw(home.path());
+    reader
+        .execute_batch("BEGIN; SELECT count(*) FROM message;")
+        .unwrap();
+    writer
+        .call(|ledger| messages::complete(ledger, Seq(1)))
+        .await
+        .unwrap();
+    // Several cuts in vain, behind none of which the writing thread waits for the reader.
+    let cuts_in_vain = async {
+        for _ in 0..5 {
+            tokio::time::sleep(Duration::from_millis(60)).await;
+            writer
+                .call(|ledger| messages::complete(ledger, Seq(1)))
+                .await
+                .unwrap();
+        }
+    };
+    let patience = schema::BUSY_PATIENCE;
+    tokio::time::timeout(patience, cuts_in_vain).await.unwrap();
+    assert!(is_on_disk(home.path(), "ENDED-BODY-"));
+    drop(reader);
+    for _ in 0..200 {
+        if !is_on_disk(home.path(), "ENDED-BODY-") {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the body is still on disk ten seconds after the reader has gone");
+}
+
 #[tokio::test]
 async fn a_forgotten_customers_number_and_texts_are_in_no_file_soon_after() {
     let home = tempfile::tempdir().unwrap();
