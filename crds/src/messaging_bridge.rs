@@ -83,10 +83,21 @@ pub(crate) const MAX_REQUESTS_PER_MINUTE: u32 = 100_000;
         description = "Messages that wait, both ways"
     ),
     printcolumn(
+        name = "Delivering",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Delivering\")].reason",
+        description = "Whether messages do flow, and why not if they do not",
+        priority = 1
+    ),
+    printcolumn(
         name = "Age",
         type_ = "date",
         json_path = ".metadata.creationTimestamp"
     )
+)]
+#[x_kube(
+    validation = rules::queue::size_stays(),
+    validation = rules::queue::storage_class_stays()
 )]
 pub struct MessagingBridgeSpec {
     /// The Genesys Cloud side: where the org lives, which integration receives the messages, and how to log in.

@@ -75,6 +75,27 @@ pub(crate) mod queue {
         .message("keep the size or write a larger one: a volume cannot shrink")
     }
 
+    /// Rules of a field are not asked when the field goes: these are the spec's.
+    pub(crate) fn size_stays() -> Rule {
+        Rule::new(format!("!{} || {}", has("oldSelf", "size"), has("self", "size"))).message(
+            "keep queue.embedded.size, or write a larger one: the volume has that size, and cannot shrink",
+        )
+    }
+
+    pub(crate) fn storage_class_stays() -> Rule {
+        let [before, after] = ["oldSelf", "self"].map(|spec| has(spec, "storageClassName"));
+        Rule::new(format!("{before} == {after}")).message(
+            "leave queue.embedded.storageClassName as it was when the bridge was made: a volume cannot move; delete \
+             the bridge and its claim to begin on another class",
+        )
+    }
+
+    fn has(spec: &str, field: &str) -> String {
+        format!(
+            "(has({spec}.queue) && has({spec}.queue.embedded) && has({spec}.queue.embedded.{field}))"
+        )
+    }
+
     pub(crate) fn same_storage_class() -> Rule {
         Rule::new("self == oldSelf").message(
             "keep the storage class: a volume cannot move; delete the bridge and its claim to begin on another one",

@@ -158,6 +158,8 @@ fn the_definition_is_named_as_people_type_it() {
         "Ready",
         "Reason",
         "Backlog",
+        // Shown by `-o wide` alone.
+        "Delivering",
         "Age",
     ];
     assert_eq!(names, story);
