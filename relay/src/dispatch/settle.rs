@@ -69,6 +69,7 @@ impl OutboundWorker {
             from: Some(work.head.sender.clone()),
             ..MessageFilter::default()
         };
+        fail::fail_point!("look-up");
         let listed = match context.twilio.list_messages(&filter).await {
             Ok(listed) => listed,
             Err(error) => {

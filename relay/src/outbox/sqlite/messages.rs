@@ -204,6 +204,7 @@ pub(super) fn defer(ledger: &Ledger<'_>, seq: Seq, deferral: Deferral) -> Done<(
              WHERE seq = ?1",
         )?
         .execute(params![seq.0, millis(deferral.until), deferral.tried, deferral.strike])?;
+    fail::fail_point!("defer");
     Ok(())
 }
 
@@ -253,6 +254,7 @@ pub(super) fn dead_letter(ledger: &mut Ledger<'_>, seq: Seq, reason: &DeadReason
                 row.get(3)?,
             ))
         })?;
+    fail::fail_point!("bury");
     let lane = LaneKey::from_stored(&lane);
     ledger.book.remove(lane.direction(), bytes);
     ledger.book.dead_letters += 1;

@@ -169,6 +169,7 @@ pub(super) fn done(ledger: &Ledger<'_>, receipt: &Receipt) -> Done<()> {
     ledger
         .sql("UPDATE receipt SET told = max(told, ?2), tries = 0 WHERE genesys_id = ?1 AND wanted >= ?2")?
         .execute(params![receipt.genesys_id.as_str(), receipt.level as i64])?;
+    fail::fail_point!("told");
     Ok(())
 }
 

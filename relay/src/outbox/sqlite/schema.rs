@@ -131,12 +131,18 @@ pub(super) fn connect(path: &Path) -> Result<Connection, rusqlite::Error> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_PATIENCE)?;
     connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-    connection.pragma_update(None, "synchronous", "FULL")?;
+    connection.pragma_update(None, "synchronous", synchronous())?;
     connection.pragma_update(None, "secure_delete", true)?;
     connection.pragma_update(None, "wal_autocheckpoint", AUTOCHECKPOINT_PAGES)?;
     connection.pragma_update(None, "cache_size", -2000)?;
     connection.set_prepared_statement_cache_capacity(STATEMENTS);
     Ok(connection)
+}
+
+/// A planted fault: the power-cut suite must notice a relay that does not wait for the disk.
+fn synchronous() -> &'static str {
+    fail::fail_point!("fault-synchronous-off", |_| "OFF");
+    "FULL"
 }
 
 /// Refuses a file of a newer relay, naming both versions. Changes nothing.

@@ -44,6 +44,7 @@ pub(super) fn unmark(ledger: &Ledger<'_>, seq: Seq, send: &SendId) -> Done<()> {
     ledger
         .sql("DELETE FROM send WHERE id = ?1 AND sid IS NULL AND rank = 0")?
         .execute([send.as_str()])?;
+    fail::fail_point!("clear");
     Ok(())
 }
 
@@ -56,6 +57,7 @@ pub(super) fn part_sent(ledger: &mut Ledger<'_>, sent: &PartSent) -> Done<bool> 
             sent.sid.as_str(),
             Rank::Accepted as i64
         ])?;
+    fail::fail_point!("record");
     settle_mark(ledger, &sent.send, sent.last)
 }
 
@@ -140,6 +142,7 @@ pub(super) fn raise(ledger: &mut Ledger<'_>, report: &StatusReport) -> Done<Opti
             reason.map(|reason| &reason.sentence),
         ])?;
     settle_mark(ledger, &report.send, last)?;
+    fail::fail_point!("callback");
     let receipt_waits = match genesys_id {
         Some(id) if rank > seen => receipts::raise(ledger, &GenesysMessageId::new(id))?,
         _ => false,
