@@ -15,6 +15,8 @@ pub mod ended;
 pub mod gate;
 pub mod inbound;
 pub mod lanes;
+#[cfg(test)]
+mod model;
 pub mod outbound;
 pub mod receipts;
 pub mod retry;
@@ -175,6 +177,14 @@ impl Dispatch {
     /// Tells later whether all loops still run.
     pub fn pulse(&self) -> Pulse {
         Pulse(self.loops.iter().map(JoinHandle::abort_handle).collect())
+    }
+
+    /// Ends all loops where they stand, as the end of the process would.
+    #[cfg(test)]
+    fn abort(self) {
+        for running in &self.loops {
+            running.abort();
+        }
     }
 
     /// Starts nothing new and waits, at most for `patience`, for the calls that are under way. What is not done by
