@@ -4,6 +4,8 @@
 //! never refused for its content; a full queue or disk is answered 503 at once.
 
 mod answer;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod genesys_outbound;
 mod handshake;
 mod twilio_inbound;

@@ -100,7 +100,7 @@ fn key(sid: &MessageSid) -> DedupKey {
 }
 
 /// The canonical message of a customer's SMS or MMS. What cannot be carried yet is named in the text.
-fn canonical(form: &FormFields, sms: InboundSms, customer: CustomerId) -> InboundText {
+pub(super) fn canonical(form: &FormFields, sms: InboundSms, customer: CustomerId) -> InboundText {
     let mut attributes = BTreeMap::from([
         ("twilioTo".to_owned(), sms.to.clone()),
         ("twilioChannel".to_owned(), "sms".to_owned()),
