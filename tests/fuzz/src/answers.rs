@@ -3,6 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -93,7 +94,7 @@ impl Platform {
             "inin-correlation-id",
             "date",
         ] {
-            whole += &format!("{name}: {header}\r\n");
+            let _ = write!(whole, "{name}: {header}\r\n");
         }
         let mut whole = whole.into_bytes();
         if status == 204 {
@@ -172,7 +173,7 @@ fn new_message() -> NewMessage {
         from: "+15551230000".into(),
         body: "text".into(),
         status_callback: Url::parse("https://bridge.example.com/x").expect("a URL"),
-        validity: Duration::from_secs(60),
+        validity: Duration::from_mins(1),
     }
 }
 

@@ -42,6 +42,9 @@ pub fn public_url(bytes: &[u8]) {
     let Ok(url) = PublicUrl::parse(lines.next().unwrap_or_default()) else {
         return;
     };
+    // What is called and signed is what was written, and a URL.
+    let base = url::Url::parse(&url.called("", None)).expect("the public URL is a URL");
+    assert_eq!(base.path().trim_end_matches('/'), url.prefix());
     let path = lines.next().unwrap_or_default();
     let called = url.called(url.without_prefix(path), lines.next());
     assert!(called.to_ascii_lowercase().starts_with("http"));

@@ -68,6 +68,42 @@ pub fn now_and_then() -> Faults {
 /// What asks the whole direction for patience (429) and what leaves a send in doubt for a minute (a 5xx that did
 /// nothing) is rarer than the others: it would only make the storm longer.
 pub fn storm() -> Faults {
+    let rules = [towards_genesys(), towards_twilio(), of_webhooks()].concat();
+    Faults { rules }
+}
+
+fn towards_genesys() -> Vec<Fault> {
+    use Endpoint as At;
+    vec![
+        rule(
+            At::GenesysMessage,
+            Effect::LostAnswer { status: None },
+            0.08,
+        ),
+        rule(
+            At::GenesysMessage,
+            Effect::LostAnswer { status: Some(504) },
+            0.04,
+        ),
+        rule(At::GenesysMessage, status(503), 0.05),
+        rule(At::GenesysMessage, status(500), 0.03),
+        rule(At::GenesysMessage, Effect::Refused, 0.04),
+        rule(At::GenesysMessage, Effect::Latency { millis: 300 }, 0.04),
+        rule(At::GenesysMessage, Effect::TokensDie, 0.015),
+        rule(
+            At::GenesysMessage,
+            Effect::RateLimited { retry_after: 1 },
+            0.005,
+        ),
+        rule(At::GenesysReceipt, Effect::LostAnswer { status: None }, 0.1),
+        rule(At::GenesysReceipt, status(503), 0.1),
+        rule(At::GenesysReceipt, Effect::Refused, 0.1),
+        rule(At::GenesysToken, status(503), 0.15),
+        rule(At::GenesysToken, Effect::ShortTokens { seconds: 2 }, 0.15),
+    ]
+}
+
+fn towards_twilio() -> Vec<Fault> {
     use Endpoint as At;
     let opted_out = Effect::Status {
         status: 400,
@@ -77,63 +113,39 @@ pub fn storm() -> Faults {
         status: FinalStatus::Undelivered,
         error_code: Some(30003),
     };
-    Faults {
-        rules: vec![
-            // Towards Genesys: 30 %.
-            rule(
-                At::GenesysMessage,
-                Effect::LostAnswer { status: None },
-                0.08,
-            ),
-            rule(
-                At::GenesysMessage,
-                Effect::LostAnswer { status: Some(504) },
-                0.04,
-            ),
-            rule(At::GenesysMessage, status(503), 0.05),
-            rule(At::GenesysMessage, status(500), 0.03),
-            rule(At::GenesysMessage, Effect::Refused, 0.04),
-            rule(At::GenesysMessage, Effect::Latency { millis: 300 }, 0.04),
-            rule(At::GenesysMessage, Effect::TokensDie, 0.015),
-            rule(
-                At::GenesysMessage,
-                Effect::RateLimited { retry_after: 1 },
-                0.005,
-            ),
-            rule(At::GenesysReceipt, Effect::LostAnswer { status: None }, 0.1),
-            rule(At::GenesysReceipt, status(503), 0.1),
-            rule(At::GenesysReceipt, Effect::Refused, 0.1),
-            rule(At::GenesysToken, status(503), 0.15),
-            rule(At::GenesysToken, Effect::ShortTokens { seconds: 2 }, 0.15),
-            // Towards Twilio: 30 %.
-            rule(At::TwilioSend, Effect::LostAnswer { status: None }, 0.08),
-            rule(
-                At::TwilioSend,
-                Effect::LostAnswer { status: Some(500) },
-                0.06,
-            ),
-            rule(At::TwilioSend, status(503), 0.005),
-            rule(At::TwilioSend, Effect::Refused, 0.005),
-            rule(
-                At::TwilioSend,
-                Effect::RateLimited { retry_after: 1 },
-                0.005,
-            ),
-            rule(At::TwilioSend, opted_out, 0.045),
-            rule(At::TwilioSend, undelivered, 0.05),
-            rule(At::TwilioSend, Effect::Latency { millis: 300 }, 0.05),
-            rule(At::TwilioList, status(503), 0.15),
-            rule(At::TwilioList, Effect::LostAnswer { status: None }, 0.15),
-            // Webhooks: 30 %.
-            rule(At::TwilioCallback, Effect::Duplicated, 0.1),
-            rule(At::TwilioCallback, Effect::Reordered, 0.1),
-            rule(At::TwilioCallback, Effect::BeforeAnswer, 0.1),
-            rule(At::TwilioWebhook, Effect::Duplicated, 0.15),
-            rule(At::TwilioWebhook, Effect::Reordered, 0.15),
-            rule(At::GenesysWebhook, Effect::Duplicated, 0.15),
-            rule(At::GenesysWebhook, Effect::Reordered, 0.15),
-        ],
-    }
+    vec![
+        rule(At::TwilioSend, Effect::LostAnswer { status: None }, 0.08),
+        rule(
+            At::TwilioSend,
+            Effect::LostAnswer { status: Some(500) },
+            0.06,
+        ),
+        rule(At::TwilioSend, status(503), 0.005),
+        rule(At::TwilioSend, Effect::Refused, 0.005),
+        rule(
+            At::TwilioSend,
+            Effect::RateLimited { retry_after: 1 },
+            0.005,
+        ),
+        rule(At::TwilioSend, opted_out, 0.045),
+        rule(At::TwilioSend, undelivered, 0.05),
+        rule(At::TwilioSend, Effect::Latency { millis: 300 }, 0.05),
+        rule(At::TwilioList, status(503), 0.15),
+        rule(At::TwilioList, Effect::LostAnswer { status: None }, 0.15),
+    ]
+}
+
+fn of_webhooks() -> Vec<Fault> {
+    use Endpoint as At;
+    vec![
+        rule(At::TwilioCallback, Effect::Duplicated, 0.1),
+        rule(At::TwilioCallback, Effect::Reordered, 0.1),
+        rule(At::TwilioCallback, Effect::BeforeAnswer, 0.1),
+        rule(At::TwilioWebhook, Effect::Duplicated, 0.15),
+        rule(At::TwilioWebhook, Effect::Reordered, 0.15),
+        rule(At::GenesysWebhook, Effect::Duplicated, 0.15),
+        rule(At::GenesysWebhook, Effect::Reordered, 0.15),
+    ]
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Reads what the preloaded library wrote down. Pure.
 
 /// A change of the directory, or a sync.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Change<'j> {
     /// A file was made.
     Create(&'j str),

@@ -101,6 +101,10 @@ impl Preload {
 }
 
 /// Runs the plan to its end, lets a last relay drain on a machine that keeps its power, and judges.
+///
+/// # Panics
+///
+/// When the library does not compile, or the data directory cannot be read and written.
 pub async fn run(tenant: &Tenant, plan: &Plan<'_>) -> Outcome {
     let preload = Preload::build();
     std::fs::create_dir_all(tenant.data_dir()).expect("a directory can be made");
