@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use kube::Client;
-use messaging_bridge_clients::http;
+use messaging_bridge_clients::{http, mask};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -73,7 +73,7 @@ struct Ended {
 }
 
 impl Ended {
-    /// With its causes, in one line.
+    /// With its causes, in one line, and without full phone numbers.
     fn failed(error: &dyn std::error::Error) -> Self {
         let mut why = error.to_string();
         let mut cause = error.source();
@@ -81,7 +81,10 @@ impl Ended {
             why = format!("{why}: {error}");
             cause = error.source();
         }
-        Self { code: 1, why }
+        Self {
+            code: 1,
+            why: mask::numbers_in(&why),
+        }
     }
 }
 
@@ -193,4 +196,22 @@ fn until_terminated() -> std::io::Result<impl Future<Output = ()>> {
             _ = terminated.recv() => {}
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_of_an_end_holds_its_causes_and_no_full_number() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("it ends")]
+        struct Outer(#[source] std::io::Error);
+
+        let cause = std::io::Error::other("the label of +15551234567 is refused");
+        let Ended { code, why } = Ended::failed(&Outer(cause));
+        assert_eq!(code, 1);
+        assert!(why.starts_with("it ends: the label of "), "{why}");
+        assert!(!why.contains("5551234567"), "{why}");
+    }
 }

@@ -1,16 +1,19 @@
 //! Watches bridges and everything that concerns them, and brings each through the five phases.
 //!
-//! It guarantees: one bridge's reconcile never runs twice at a time and never longer than a minute; trouble with one
-//! delays no other; an object that cannot be read stops nothing; an unchanged bridge costs reads from caches, and a
+//! It guarantees: one bridge's reconcile never runs twice at a time and never longer than a minute; bridges that wait for
+//! a platform leave room for the others; a watch that fails is told; an object that cannot be read stops nothing; an unchanged bridge costs reads from caches, and a
 //! look at its relay's status now and then.
 
+mod attempt;
 mod backoff;
 mod caches;
 mod context;
 mod deletion;
 mod index;
 mod malformed;
+mod memory;
 mod reconcile;
+mod watches;
 
 use std::sync::Arc;
 
@@ -27,6 +30,7 @@ pub(crate) use self::caches::Caches;
 use self::caches::{Filling, Guarded};
 pub(crate) use self::context::Context;
 pub use self::reconcile::ReconcileError;
+use self::watches::Watches;
 use crate::admin::{Metrics, Readiness};
 use crate::names::BRIDGE_ANNOTATION;
 use crate::platforms::Platforms;
@@ -64,7 +68,8 @@ pub async fn run(equipment: Equipment, mut stop: watch::Receiver<bool>) {
     } = equipment;
     let (gone, departures) = mpsc::unbounded_channel();
     let (of_bridges, of_rest) = (Filling::new(), Filling::new());
-    let (caches, changes) = caches::watch(&client, &of_bridges, &of_rest, gone);
+    let watches = Watches::new(Arc::clone(&metrics));
+    let (caches, changes) = caches::watch(&client, &of_bridges, &of_rest, &watches, gone);
     let context = Arc::new(Context::new(
         client,
         caches.clone(),
@@ -100,10 +105,18 @@ pub async fn run(equipment: Equipment, mut stop: watch::Receiver<bool>) {
             );
     let background = [
         tokio::spawn(announce_deletions(departures, Arc::clone(&context))),
-        tokio::spawn(report_synced(of_bridges, of_rest, readiness)),
-        tokio::spawn(count(context, metrics)),
+        tokio::spawn(report_synced(of_bridges, of_rest, Arc::clone(&readiness))),
+        tokio::spawn(tidy(context, metrics, watches, readiness)),
     ];
-    reconciles.for_each(|_| std::future::ready(())).await;
+    reconciles
+        .for_each(|outcome| {
+            // The watches tell their failures themselves, and so does each reconcile.
+            if let Err(kube::runtime::controller::Error::RunnerError(error)) = outcome {
+                tracing::error!(%error, "the controller's runner failed");
+            }
+            std::future::ready(())
+        })
+        .await;
     for task in background {
         task.abort();
     }
@@ -144,12 +157,19 @@ async fn announce_deletions(
     }
 }
 
-/// Keeps the gauges up to date that nobody else touches.
-async fn count(context: Arc<Context>, metrics: Arc<Metrics>) {
+/// Keeps what nobody else touches: gauges, the watches' health, and that what is gone is forgotten.
+async fn tidy(
+    context: Arc<Context>,
+    metrics: Arc<Metrics>,
+    watches: Watches,
+    readiness: Arc<Readiness>,
+) {
     let mut ticks = tokio::time::interval(std::time::Duration::from_secs(5));
     loop {
         ticks.tick().await;
+        context.forget_the_gone();
         metrics.waiting(context.backoff.waiting());
+        watches.report(&readiness, tokio::time::Instant::now());
     }
 }
 

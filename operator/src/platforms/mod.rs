@@ -5,6 +5,8 @@
 //! call is made. Everything here reads; nothing is changed at either platform.
 //!
 //! A check never takes longer than [`LONGEST`], whatever hangs, and one that is given up changes nothing that was known.
+//! Only so many run at a time, and fewer of those that were not answered last time: who finds no place goes on with what
+//! is known, and asks soon.
 //! What follows from the facts is decided in `validate` and `status`.
 
 mod facts;
@@ -25,6 +27,7 @@ use messaging_bridge_clients::genesys::{
 use messaging_bridge_clients::secrets::TwilioSecret;
 use messaging_bridge_clients::twilio::{MessagingServiceSid, TwilioClient};
 use messaging_bridge_clients::{ApiError, ErrorKind, Platform};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use url::Url;
 
@@ -37,6 +40,13 @@ use self::twilio::Inquiry;
 
 /// How long one platform may take in all: below the deadline of a reconcile.
 const LONGEST: Duration = Duration::from_secs(40);
+/// Checks that run at the same time, of bridges that were answered last time or are new; fewer than reconciles may
+/// run, so that the others go on.
+const CHECKS: usize = 8;
+/// The same of bridges that were not answered last time.
+const CHECKS_AGAIN: usize = 4;
+/// When a check is tried again for which there was no place.
+const DEFERRED: Duration = Duration::from_secs(5);
 /// How old a list of integrations may be for a bridge that is new or has changed.
 const RECENT: Duration = Duration::from_secs(10);
 
@@ -76,6 +86,8 @@ struct Remembering {
     facts: PlatformFacts,
     due: Instant,
     pools: Option<Instant>,
+    /// Whether a platform did not answer at the last check.
+    failed: bool,
 }
 
 /// Both platforms, as the operator asks them.
@@ -84,6 +96,8 @@ pub struct Platforms {
     interval: Duration,
     orgs: Orgs,
     bridges: Mutex<HashMap<String, Remembering>>,
+    places: Semaphore,
+    places_again: Semaphore,
     observer: Observer,
     chance: Box<dyn Fn() -> f64 + Send + Sync>,
 }
@@ -101,22 +115,26 @@ impl Platforms {
             interval,
             orgs: Orgs::default(),
             bridges: Mutex::default(),
+            places: Semaphore::new(CHECKS),
+            places_again: Semaphore::new(CHECKS_AGAIN),
             observer: Observer(observe),
             chance,
         }
     }
 
-    /// Forgets a bridge that is gone.
-    pub fn forget(&self, bridge: &str) {
-        self.lock().remove(bridge);
+    /// Forgets all bridges but these.
+    pub fn retain(&self, lives: impl Fn(&str) -> bool) {
+        self.lock().retain(|bridge, _| lives(bridge));
     }
 
-    /// What both platforms say; asked now only if it is due. With the time until it is due again.
+    /// What both platforms say; asked now only if it is due, and not too many wait for them already. With the time until
+    /// it is due again.
     pub async fn facts(&self, request: &FactsRequest, now: Timestamp) -> (PlatformFacts, Duration) {
         let known = self.lock().get(&request.bridge).cloned();
+        let questions = Questions::of(request);
         let same = known
             .as_ref()
-            .is_some_and(|known| known.version == request.version);
+            .is_some_and(|known| known.version == request.version && known.questions == questions);
         if let Some(known) = known.as_ref().filter(|_| same && !request.force) {
             let wait = known.due.saturating_duration_since(Instant::now());
             if !wait.is_zero() {
@@ -129,8 +147,21 @@ impl Platforms {
             facts: PlatformFacts::default(),
             due: Instant::now(),
             pools: None,
+            failed: false,
         });
-        question::attune(&mut remembering, Questions::of(request));
+        question::attune(&mut remembering, questions);
+        let places = if remembering.failed {
+            &self.places_again
+        } else {
+            &self.places
+        };
+        let Ok(_place) = places.try_acquire() else {
+            remembering.facts.deferred = true;
+            return (
+                remembering.facts,
+                DEFERRED.mul_f64(0.8 + 0.4 * (self.chance)()),
+            );
+        };
         let age = match (request.force, same) {
             (true, _) => Duration::ZERO,
             (false, true) => self.interval / 2,
@@ -170,6 +201,7 @@ impl Platforms {
             facts.number.hear(trouble.note(outcome));
             remembering.pools = pools;
         }
+        remembering.failed = trouble.failed;
         schedule::next(
             self.interval,
             trouble.failed,

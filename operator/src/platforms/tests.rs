@@ -13,8 +13,13 @@ use serde_json::json;
 
 use super::*;
 
+mod room;
+
 const ACCOUNT: &str = "AC0123456789abcdef0123456789abcdef";
 const NUMBER: &str = "+15551230000";
+
+/// Instead of a status: no answer.
+const NEVER: u16 = 0;
 
 #[derive(Default)]
 struct Stand {
@@ -54,6 +59,9 @@ async fn serve(State(stand): State<Arc<Stand>>, request: Request) -> Response {
             .find(|(word, _)| path.contains(**word))
             .map(|(_, status)| *status)
     };
+    if wanted == Some(NEVER) {
+        std::future::pending::<()>().await;
+    }
     if let Some(status) = wanted {
         return StatusCode::from_u16(status).unwrap().into_response();
     }

@@ -34,7 +34,6 @@ fn secret(name: &str, keys: &[(&str, &str)]) -> SecretSeen {
     SecretSeen::Keys {
         name: name.to_owned(),
         keys: Arc::new(keys),
-        resource_version: "1".to_owned(),
     }
 }
 
@@ -95,6 +94,7 @@ fn facts() -> PlatformFacts {
         integration: Answer::Said(Ok(integration())).into(),
         number: Answer::Said(number()).into(),
         checked: None,
+        deferred: false,
     }
 }
 

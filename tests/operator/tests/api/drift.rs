@@ -5,8 +5,8 @@ use messaging_bridge_crds::{ConditionType, Reason};
 use serde_json::{Value, json};
 
 use crate::objects::{
-    ADMIN_SERVICE, CHILDREN, CONFIG_MAP, Child, NETWORK_POLICY, PUBLIC_SERVICE, SERVICE_ACCOUNT,
-    STATEFUL_SET,
+    ADMIN_SERVICE, BRIDGES, CHILDREN, CONFIG_MAP, Child, NETWORK_POLICY, PUBLIC_SERVICE,
+    SERVICE_ACCOUNT, STATEFUL_SET,
 };
 use crate::scene::Scene;
 
@@ -128,5 +128,45 @@ pub(crate) async fn what_is_deleted_by_hand_is_made_anew() {
             .await;
     }
     scene.until_installed().await;
+    scene.end().await;
+}
+
+/// The reason of one of the conditions.
+fn reason<'a>(bridge: &'a Value, kind: &str) -> &'a Value {
+    let mut conditions = bridge["status"]["conditions"].as_array().unwrap().iter();
+    let found = conditions.find(|condition| condition["type"] == kind);
+    found.map_or(&Value::Null, |condition| &condition["reason"])
+}
+
+pub(crate) async fn a_status_changed_by_hand_is_put_right_and_additions_stay() {
+    let scene = Scene::installed("status-by-hand").await;
+    let bridge = scene.read(&BRIDGES, "acme").await;
+    let mut conditions = bridge["status"]["conditions"].as_array().unwrap().clone();
+    conditions[0]["reason"] = json!("ByHand");
+    conditions[0]["status"] = json!("False");
+    let mut added = conditions[0].clone();
+    added["type"] = json!("Audited");
+    conditions.push(added);
+    let by_hand = json!({"status": {"conditions": conditions, "integration": null}});
+    scene.patch(&BRIDGES, "acme/status", &by_hand).await;
+    scene.annotate(&json!({"example.com/look": "now"})).await;
+    scene
+        .until_object("it is put right", (&BRIDGES, "acme"), |bridge| {
+            let status = &bridge["status"];
+            *reason(bridge, "Accepted") == Reason::Accepted.as_str()
+                && status["integration"]["id"] == scene.integration.as_str()
+        })
+        .await;
+    // What somebody else has added stays, and is no reason to write again.
+    let mark = scene.plane.mark();
+    for _ in 0..2 {
+        scene.look().await;
+    }
+    assert_eq!(
+        scene.writes(mark).await,
+        ["patch messagingbridges/status acme"; 2]
+    );
+    let bridge = scene.read(&BRIDGES, "acme").await;
+    assert_eq!(*reason(&bridge, "Audited"), "ByHand", "{bridge}");
     scene.end().await;
 }

@@ -161,6 +161,7 @@ fn all() -> Vec<Trial> {
         Beside children::the_longest_and_the_oddest_names_make_valid_objects;
         Beside drift::defaults_and_additions_by_others_are_left_alone;
         Beside drift::a_change_by_hand_is_put_back_once_and_additions_stay;
+        Beside drift::a_status_changed_by_hand_is_put_right_and_additions_stay;
         Beside drift::what_is_deleted_by_hand_is_made_anew;
         Beside accepted::a_name_that_is_taken_is_not_taken_over;
         Beside accepted::an_object_that_a_quota_refuses_is_named;
@@ -168,6 +169,7 @@ fn all() -> Vec<Trial> {
         Beside credentials::a_key_that_is_missing_is_named;
         Beside credentials::a_value_that_cannot_be_right_is_named_and_never_quoted;
         Beside credentials::whoever_knows_only_the_client_id_is_refused;
+        Beside credentials::a_secret_whose_values_stay_asks_nobody;
         Beside credentials::a_wrong_auth_token_is_refused;
         Beside credentials::a_missing_right_is_unknown_and_another_client_may_look;
         Beside integration::a_name_that_nobody_has_gets_the_nearest_names;
@@ -183,6 +185,7 @@ fn all() -> Vec<Trial> {
         Beside news::events_are_for_transitions_only;
         Alone platforms::a_suspended_account_is_named;
         Alone platforms::a_platform_that_does_not_answer_is_unknown;
+        Alone platforms::a_bridge_is_told_before_it_is_looked_at_and_one_made_anew_is_another;
         Alone malformed::an_object_that_cannot_be_read_stops_nobody_and_is_told;
     ];
     trials.extend(webhooks::trials());
