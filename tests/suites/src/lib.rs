@@ -7,6 +7,7 @@
 pub mod collector;
 pub mod command;
 pub mod crash;
+pub mod doubt;
 pub mod process;
 pub mod signed;
 pub mod tenant;
