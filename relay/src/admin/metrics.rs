@@ -13,7 +13,7 @@ use prometheus_client::registry::{Metric, Registry, Unit};
 
 use super::labels::{
     AllowanceLabels, DirectionLabels, LetterLabels, Names, OutcomeLabels, ReceiptLabels,
-    RetryLabels, TraceLabels, WebhookLabels,
+    RetryLabels, SettledLabels, TraceLabels, WebhookLabels,
 };
 use crate::outbox::{DeadLetterCount, Direction, Stats};
 

@@ -81,6 +81,7 @@ async fn a_listed_message_proves_a_send(#[case] list: &str, #[case] untruth: Opt
     tenant.sandbox.set_faults(faults(rules));
     tenant.sandbox.agent_sends(&customer, "quokka one").await;
     tenant.sandbox.agent_sends(&customer, "quokka two").await;
+    sent(&tenant, 7).await;
     relay.until_drained(SOON).await;
     assert_eq!(bodies(&tenant)[5..], ["quokka one", "quokka two"], "{list}");
     assert_eq!(relay.status().await["deadLetters"], 0, "{list}");
@@ -106,6 +107,7 @@ async fn a_message_that_is_listed_late_and_altered_at_first_proves_a_send() {
         .sandbox
         .set_faults(faults(lost().into_iter().chain(late)));
     tenant.sandbox.agent_sends(&customer, "quokka").await;
+    sent(&tenant, 1).await;
     relay.until_drained(SOON).await;
     assert_eq!(bodies(&tenant), ["quokka"]);
     assert_eq!(relay.status().await["deadLetters"], 0);
@@ -133,6 +135,7 @@ async fn a_send_that_three_listings_do_not_show_is_tried_again_with_another_id()
     let id = tenant.sandbox.agent_sends(&customer, "quokka one").await;
     tenant.sandbox.agent_sends(&customer, "quokka two").await;
     assert_eq!(final_receipt(&tenant, &id).await.status, "Delivered");
+    sent(&tenant, 2).await;
     relay.until_drained(SOON).await;
     assert_eq!(bodies(&tenant), ["quokka one", "quokka two"]);
     assert_eq!(relay.status().await["deadLetters"], 0);
@@ -191,6 +194,7 @@ async fn while_listing_fails_nothing_is_settled_and_nothing_sent(
         .sandbox
         .set_faults(faults(lost().into_iter().chain([no_list])));
     tenant.sandbox.agent_sends(&customer, "quokka").await;
+    sent(&tenant, 1).await;
     relay.until_drained(SOON).await;
     assert_eq!(bodies(&tenant), ["quokka"], "{twilio}");
     assert_eq!(listings(&tenant), 3, "{twilio}");
@@ -254,6 +258,7 @@ async fn after_a_crash_a_marked_head_is_settled_and_what_is_behind_it_is_sent(
     assert!(relay.at_step(SOON).await, "{when}");
     relay.kill().await;
     let relay = Relay::start(RELAY, &tenant).await;
+    sent(&tenant, expected.len()).await;
     relay.until_drained(SOON).await;
     assert_eq!(bodies(&tenant), expected, "{when}");
     assert_eq!(relay.status().await["deadLetters"], 0, "{when}");
@@ -309,6 +314,7 @@ async fn a_code_that_concerns_everybody_fails_its_message_by_callback_and_pauses
         "authToken",
         &format!("{token}\nanother-token-0123456789"),
     );
+    sent(&tenant, 2).await;
     relay.until_drained(SOON).await;
     assert_eq!(bodies(&tenant), ["quokka one", "quokka two"]);
     relay.stop().await;

@@ -5,12 +5,16 @@ use std::time::Duration;
 
 use messaging_bridge_sandbox::{Effect, Endpoint, Fault, Faults};
 use messaging_bridge_suites::doubt::resolved;
+use messaging_bridge_suites::eventually;
 use messaging_bridge_suites::process::Relay;
 use messaging_bridge_suites::tenant::{SettleWaits, Spec, Tenant, fast};
 
 const RELAY: &str = env!("CARGO_BIN_EXE_relay-under-test");
 const CUSTOMERS: usize = 12;
 const MESSAGES: usize = 6;
+
+/// Six messages of a conversation, each of which may take several searches.
+const PATIENCE: Duration = Duration::from_mins(4);
 
 /// After so many milliseconds the list is complete and unaltered: half of what the relay waits, as in reality.
 const TRUE_AFTER: u64 = 1_500;
@@ -31,7 +35,12 @@ async fn with_a_truthful_list_nothing_ends_unresolved_and_nothing_is_sent_twice(
         resolved(&relay).await;
         tenant.sandbox.set_faults(hostile());
         let texts = write(&tenant).await;
-        relay.until_drained(Duration::from_mins(3)).await;
+        let all = CUSTOMERS * MESSAGES;
+        eventually("everything is sent", PATIENCE, || async {
+            (tenant.sandbox.log().twilio_sends.len() >= all).then_some(())
+        })
+        .await;
+        relay.until_drained(PATIENCE).await;
         let log = tenant.sandbox.log();
         for (customer, expected) in texts {
             let sent: Vec<&str> = log

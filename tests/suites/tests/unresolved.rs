@@ -39,6 +39,7 @@ async fn a_body_that_cannot_be_compared_leaves_a_send_unresolved_and_the_lane_go
     let id = tenant.sandbox.agent_sends(&customer, "quokka one").await;
     tenant.sandbox.agent_sends(&customer, "quokka two").await;
     is_unresolved(&tenant, &relay, &id).await;
+    sent(&tenant, 2).await;
     relay.until_drained(SOON).await;
     assert_eq!(bodies(&tenant), ["quokka one", "quokka two"], "{body}");
     tenant.sandbox.set_faults([]);

@@ -133,7 +133,7 @@ async fn one_is_shown_with_what_the_list_leaves_out(rig: &Rig) {
     rig.wait(5);
     rig.mark(seq, "a", "s2", (1, 2)).await;
     rig.outbox
-        .dead_letter(seq, unresolved(at(9)))
+        .dead_letter(seq, 1, unresolved(at(9)))
         .await
         .unwrap();
     let letter = rig.outbox.dead_letters(9).await.unwrap().remove(0);
@@ -160,7 +160,7 @@ async fn they_are_counted_by_direction_and_reason(rig: &Rig) {
     }
     kill(rig, outbound(ANN, "c", at(0))).await;
     let late = rig.store(outbound(BOB, "d", at(0))).await;
-    rig.outbox.dead_letter(late, expired(at(1))).await.unwrap();
+    rig.bury(late, expired(at(1))).await;
     let counts = rig.outbox.dead_letter_counts().await.unwrap();
     let mut counts: Vec<_> = counts
         .iter()

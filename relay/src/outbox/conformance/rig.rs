@@ -196,12 +196,15 @@ impl Rig {
         names
     }
 
-    /// Ends a message of one part without delivery. Whether its lane is to be looked at.
+    /// Ends a message of one or two parts without delivery, whichever is next. Whether its lane is to be looked at.
     pub(in crate::outbox) async fn bury(&self, seq: Seq, reason: DeadReason) -> bool {
-        match self.outbox.dead_letter(seq, 0, reason).await.unwrap() {
-            Burial::Buried { more } => more,
-            Burial::GoneOn => true,
+        for part in 0..2 {
+            let burial = self.outbox.dead_letter(seq, part, reason.clone()).await;
+            if let Burial::Buried { more } = burial.unwrap() {
+                return more;
+            }
         }
+        true
     }
 
     pub(in crate::outbox) async fn defer(&self, seq: Seq, until: Timestamp) {

@@ -45,7 +45,7 @@ fn plan(sql: &str) -> Vec<String> {
 #[case(
     "row in doubt",
     sends::PROVE,
-    "SEARCH message USING INDEX message_doubt (doubt=?)"
+    "SEARCH message USING COVERING INDEX message_doubt (doubt=?)"
 )]
 #[case(
     "others in doubt",
