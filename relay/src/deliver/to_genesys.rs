@@ -21,7 +21,7 @@ pub fn inbound_text(text: InboundText, time: Timestamp) -> InboundMessage {
 }
 
 /// The Genesys message that tells a failure: from the customer, since there is no other kind, and marked as not theirs.
-pub fn failure_notice(notice: FailureNotice, time: Timestamp) -> InboundMessage {
+pub fn failure_notice(notice: &FailureNotice, time: Timestamp) -> InboundMessage {
     let how = if notice.is_final {
         "failed"
     } else {
@@ -139,7 +139,7 @@ mod tests {
             customer: CustomerId::new("+15557654321"),
             sentence: "It is not known.".into(),
         };
-        let built = failure_notice(notice, Timestamp::UNIX_EPOCH);
+        let built = failure_notice(&notice, Timestamp::UNIX_EPOCH);
         assert_eq!(built.text, "[Message not delivered] It is not known.");
         assert_eq!(built.message_id, "notice-inferred-g1");
         assert_eq!(built.custom_attributes["messagingBridgeNotice"], "inferred");

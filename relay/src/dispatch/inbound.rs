@@ -44,7 +44,7 @@ impl Worker for InboundWorker {
                 self.deliver(&lane, &head, message, &integration).await
             }
             Ok(Message::FailureNotice(notice)) => {
-                let message = to_genesys::failure_notice(notice, head.time);
+                let message = to_genesys::failure_notice(&notice, head.time);
                 self.deliver(&lane, &head, message, &integration).await
             }
             Ok(Message::OutboundText(_)) => self

@@ -91,13 +91,11 @@ impl Worker for OutboundWorker {
             parts,
             body,
         };
-        match &head.doubt {
-            Some(doubt) => self.settle(&work, doubt).await,
-            None => {
-                self.searches.of(&lane, None);
-                self.send(&work).await
-            }
+        if let Some(doubt) = &head.doubt {
+            return self.settle(&work, doubt).await;
         }
+        self.searches.of(&lane, None);
+        self.send(&work).await
     }
 
     async fn sweep(&self) {

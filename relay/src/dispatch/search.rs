@@ -92,8 +92,8 @@ impl Searches {
     /// The search for this send, if one is under way. One for an earlier send of the lane is over.
     pub(super) fn of(&self, lane: &LaneKey, send: Option<&SendId>) -> Option<Search> {
         let mut searches = self.searches();
-        let (searched, search) = searches.get(lane)?;
-        if Some(searched) == send {
+        let (under_way, search) = searches.get(lane)?;
+        if Some(under_way) == send {
             return Some(*search);
         }
         searches.remove(lane);

@@ -9,8 +9,8 @@
 //! One listing a run: between two the lane is left with a time, so that it holds no worker.
 
 use jiff::Timestamp;
+use messaging_bridge_clients::ErrorKind;
 use messaging_bridge_clients::twilio::{Message, MessageFilter, MessageSid};
-use messaging_bridge_clients::{ApiError, ErrorKind};
 use tokio::time::Instant;
 
 use super::decide;
@@ -87,15 +87,11 @@ impl OutboundWorker {
                     .await
             }
             Err(error) => {
-                self.log_failure(work, &error);
+                tracing::warn!(%error, lane = %work.lane, "a send without an answer could not be looked up yet");
                 self.not_listed(work, doubt, (search, late), &error.kind)
                     .await
             }
         }
-    }
-
-    fn log_failure(&self, work: &Work<'_>, error: &ApiError) {
-        tracing::warn!(%error, lane = %work.lane, "a send without an answer could not be looked up yet");
     }
 
     /// The lane waits, but not beyond its head's life.
@@ -189,10 +185,10 @@ impl OutboundWorker {
         let context = &self.context;
         match unclear {
             None => {
-                tracing::warn!(lane = %work.lane, "a send without an answer was not done; it is tried again")
+                tracing::warn!(lane = %work.lane, "a send without an answer was not done; it is tried again");
             }
             Some(why) => {
-                tracing::warn!(lane = %work.lane, why, "a send is unresolved; it is tried again as configured")
+                tracing::warn!(lane = %work.lane, why, "a send is unresolved; it is tried again as configured");
             }
         }
         match context
