@@ -169,6 +169,7 @@ pub struct EmbeddedQueue {
 /// The Genesys Cloud side of a bridge.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::notices_need_current())]
 pub struct GenesysSpec {
     /// Where the org lives: the AWS region (us-east-1), the org's domain (mypurecloud.com, usw2.pure.cloud) or the
     /// short code in that domain (usw2). Neither a URL nor a host such as api.usw2.pure.cloud.
@@ -205,6 +206,13 @@ pub struct GenesysSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = MIN_REQUESTS_PER_MINUTE, max = MAX_REQUESTS_PER_MINUTE))]
     pub requests_per_minute: Option<i32>,
+
+    /// Whether a failed message is also told in the conversation itself: the reason is posted as a message from the
+    /// customer, marked as not theirs. Genesys Cloud shows agents that a message failed, but not why. Only with the
+    /// wire profile Current. Without it: false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "bool")]
+    pub failure_notices: Option<bool>,
 }
 
 /// The Twilio side of a bridge.
@@ -239,6 +247,23 @@ pub struct TwilioSpec {
     #[schemars(with = "String", length(max = 20), regex(pattern = rules::TWILIO_PLACE))]
     #[x_kube(validation = rules::form(rules::TWILIO_PLACE, rules::TWILIO_EDGE_FIX))]
     pub edge: Option<String>,
+
+    /// How long after its arrival an agent's message may be sent, for example 4h or 1h30m: 1m to 10h. What could not be
+    /// sent by then is given up, and the agent is told. Twilio is told how much of it is left. Without it: 4h.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(min = 2, max = 12), regex(pattern = rules::validity::FORM))]
+    #[x_kube(
+        validation = rules::form(rules::validity::FORM, rules::validity::FIX),
+        validation = rules::validity::in_range()
+    )]
+    pub validity: Option<String>,
+
+    /// What to do when nobody can say whether a message was sent: Twilio's answer was lost, and neither a callback nor
+    /// Twilio's list of messages tells. Fail does not send it again and tells the agent. Resend sends it again: the
+    /// customer may get it twice. Without it: Fail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "OnUnresolved")]
+    pub on_unresolved: Option<OnUnresolved>,
 }
 
 impl fmt::Debug for TwilioSpec {
@@ -249,6 +274,8 @@ impl fmt::Debug for TwilioSpec {
             .field("messaging_service_sid", &self.messaging_service_sid)
             .field("region", &self.region)
             .field("edge", &self.edge)
+            .field("validity", &self.validity)
+            .field("on_unresolved", &self.on_unresolved)
             .finish()
     }
 }
@@ -262,6 +289,17 @@ pub struct SecretRef {
     #[schemars(length(max = 253), regex(pattern = rules::DNS_SUBDOMAIN))]
     #[x_kube(validation = rules::form(rules::DNS_SUBDOMAIN, rules::SECRET_NAME_FIX))]
     pub name: String,
+}
+
+/// What follows when nobody can say whether a message was sent.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[schemars(inline)]
+pub enum OnUnresolved {
+    /// It is not sent again, and the agent is told.
+    #[default]
+    Fail,
+    /// It is sent again: the customer may get it twice.
+    Resend,
 }
 
 /// The shape of the messages exchanged with Genesys Cloud.

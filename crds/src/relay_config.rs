@@ -15,10 +15,14 @@ use thiserror::Error;
 use crate::mask::masked;
 use crate::messaging_bridge::{MAX_REQUESTS_PER_MINUTE, MIN_REQUESTS_PER_MINUTE};
 use crate::region::{self, RegionError};
-use crate::{MessagingBridge, WireProfile};
+use crate::rules::validity;
+use crate::{MessagingBridge, OnUnresolved, WireProfile};
 
 /// The version of [`RelayConfig`] that this release writes and reads.
 pub const RELAY_CONFIG_VERSION: u32 = 1;
+
+/// How long an agent's message may be sent when the file does not say: 4 hours.
+const DEFAULT_VALIDITY_SECONDS: u32 = 4 * 60 * 60;
 
 /// The bytes that the queue may use when the file does not say: 1 GiB.
 const DEFAULT_QUEUE_BYTES: u64 = 1 << 30;
@@ -89,6 +93,10 @@ pub struct RelayGenesys {
     #[schemars(with = "u32", range(min = MIN_REQUESTS_PER_MINUTE, max = MAX_REQUESTS_PER_MINUTE))]
     pub requests_per_minute: Option<u32>,
 
+    /// Whether a failed message is also told in the conversation, as a marked message.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub failure_notices: bool,
+
     /// The Secret's name, which is the folder below `--secrets` that holds its keys.
     pub credentials: String,
 }
@@ -110,6 +118,15 @@ pub struct RelayTwilio {
     #[schemars(with = "String")]
     pub edge: Option<String>,
 
+    /// How many seconds after its arrival an agent's message may be sent: 60 to 36,000. Default: 14,400 (4 hours).
+    #[serde(default = "default_validity")]
+    #[schemars(range(min = *validity::RANGE.start(), max = *validity::RANGE.end()))]
+    pub validity_seconds: u32,
+
+    /// What to do when nobody can say whether a message was sent.
+    #[serde(default)]
+    pub on_unresolved: OnUnresolved,
+
     /// The Secret's name, which is the folder below `--secrets` that holds its keys.
     pub credentials: String,
 }
@@ -120,6 +137,8 @@ impl fmt::Debug for RelayTwilio {
             .field("number", &masked(&self.number))
             .field("region", &self.region)
             .field("edge", &self.edge)
+            .field("validity_seconds", &self.validity_seconds)
+            .field("on_unresolved", &self.on_unresolved)
             .field("credentials", &self.credentials)
             .finish()
     }
@@ -133,6 +152,10 @@ pub struct QueueLimits {
     #[serde(default = "default_queue_bytes")]
     #[schemars(range(min = MIN_QUEUE_BYTES))]
     pub max_bytes: u64,
+}
+
+fn default_validity() -> u32 {
+    DEFAULT_VALIDITY_SECONDS
 }
 
 fn default_queue_bytes() -> u64 {
@@ -231,6 +254,12 @@ impl RelayConfig {
                 limits: format!("{MIN_REQUESTS_PER_MINUTE} to {MAX_REQUESTS_PER_MINUTE}"),
             });
         }
+        if !validity::RANGE.contains(&self.twilio.validity_seconds) {
+            return Err(RelayConfigError::OutOfRange {
+                field: "twilio.validitySeconds",
+                limits: format!("{} to {}", validity::RANGE.start(), validity::RANGE.end()),
+            });
+        }
         if self.queue.max_bytes < MIN_QUEUE_BYTES {
             return Err(RelayConfigError::OutOfRange {
                 field: "queue.maxBytes",
@@ -274,12 +303,20 @@ impl RelayConfig {
                 requests_per_minute: genesys
                     .requests_per_minute
                     .and_then(|rate| rate.try_into().ok()),
+                failure_notices: genesys.failure_notices.unwrap_or_default(),
                 credentials: genesys.credentials_secret_ref.name.clone(),
             },
             twilio: RelayTwilio {
                 number: twilio.number.clone(),
                 region: twilio.region.clone(),
                 edge: twilio.edge.clone(),
+                // The schema's rules let only a validity through that is one.
+                validity_seconds: twilio
+                    .validity
+                    .as_deref()
+                    .and_then(validity::seconds)
+                    .unwrap_or(DEFAULT_VALIDITY_SECONDS),
+                on_unresolved: twilio.on_unresolved.unwrap_or_default(),
                 credentials: twilio.credentials_secret_ref.name.clone(),
             },
             public_url: bridge.spec.public_url.clone(),

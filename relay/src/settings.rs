@@ -2,6 +2,7 @@
 //! flags that name places. Everything is checked here once; the rest of the relay reads typed values.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use messaging_bridge_clients::genesys::{GenesysHosts, IntegrationId, WireProfile};
 use messaging_bridge_clients::twilio;
@@ -52,6 +53,21 @@ pub struct Settings {
     pub twilio_secret: String,
     /// Bytes of waiting messages at most.
     pub max_bytes: u64,
+    /// How long after its arrival an agent's message may be sent.
+    pub validity: Duration,
+    /// What follows when nobody can say whether a message was sent.
+    pub on_unresolved: OnUnresolved,
+    /// Whether failures are also told as messages in the conversation.
+    pub failure_notices: bool,
+}
+
+/// What follows when nobody can say whether a message was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnUnresolved {
+    /// It is not sent again, and the agent is told.
+    Fail,
+    /// It is sent again: the customer may get it twice.
+    Resend,
 }
 
 /// How many requests a minute Genesys allows.
@@ -206,6 +222,12 @@ impl Settings {
             genesys_secret: genesys.credentials,
             twilio_secret: twilio.credentials,
             max_bytes: queue.max_bytes,
+            validity: Duration::from_secs(twilio.validity_seconds.into()),
+            on_unresolved: match twilio.on_unresolved {
+                crds::OnUnresolved::Fail => OnUnresolved::Fail,
+                crds::OnUnresolved::Resend => OnUnresolved::Resend,
+            },
+            failure_notices: genesys.failure_notices,
         })
     }
 
@@ -289,6 +311,19 @@ mod tests {
             }
         );
         assert_eq!(settings.profile, WireProfile::Current);
+    }
+
+    #[test]
+    fn what_is_not_written_has_the_default_in_both_forms_and_what_is_written_counts() {
+        let minimal = load(&Source::Bridge(MINIMAL.into()));
+        assert_eq!(minimal.validity, Duration::from_hours(4));
+        assert_eq!(minimal.on_unresolved, OnUnresolved::Fail);
+        assert!(!minimal.failure_notices);
+        for full in [Source::Bridge(FULL.into()), Source::Config(GOLDEN.into())] {
+            let full = load(&full);
+            assert_eq!(full.validity, Duration::from_mins(150));
+            assert!(full.failure_notices);
+        }
     }
 
     #[test]

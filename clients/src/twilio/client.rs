@@ -166,9 +166,10 @@ impl TwilioClient {
                 })
                 .await?;
             let page: MessagePage = decode(operation, &answer)?;
+            let enough = filter.is_enough(&page.messages);
             messages.extend(page.messages);
             next = page.next_page_uri.filter(|uri| !uri.is_empty());
-            if next.is_none() {
+            if next.is_none() || enough {
                 return Ok(MessageList {
                     messages,
                     complete: true,

@@ -15,7 +15,7 @@ pub mod status;
 pub mod webhook;
 
 pub use client::{TwilioClient, TwilioCredentials, api_base, messaging_base};
-pub use codes::{CodeEntry, CodeKind, for_agent, lookup};
+pub use codes::{CodeEntry, CodeKind, blocking_cause, for_agent, lookup};
 pub use ids::{AccountSid, E164, MessageSid, MessagingServiceSid, NotE164};
 pub use message::{Message, MessageFilter, MessageList, NewMessage};
 pub use number::{AccountStatus, Capabilities, IncomingPhoneNumber};

@@ -25,6 +25,7 @@ names! {
     DirectionLabels: ["direction"],
     LetterLabels: ["direction", "reason"],
     ReceiptLabels: ["status", "outcome"],
+    SettledLabels: ["how"],
     AllowanceLabels: ["what"],
 }
 
@@ -67,6 +68,12 @@ pub(super) struct LetterLabels {
 pub(super) struct ReceiptLabels {
     pub(super) status: &'static str,
     pub(super) outcome: &'static str,
+}
+
+/// How a lost answer was settled.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct SettledLabels {
+    pub(super) how: &'static str,
 }
 
 /// `allowed` or `used`.

@@ -13,7 +13,7 @@ use prometheus_client::registry::{Metric, Registry, Unit};
 
 use super::labels::{
     AllowanceLabels, DirectionLabels, LetterLabels, Names, OutcomeLabels, ReceiptLabels,
-    RetryLabels, TraceLabels, WebhookLabels,
+    RetryLabels, SettledLabels, TraceLabels, WebhookLabels,
 };
 use crate::outbox::{DeadLetterCount, Direction, Stats};
 
@@ -56,6 +56,7 @@ pub struct Metrics {
     pub(super) age_seconds: Histograms<OutcomeLabels>,
     pub(super) retries: Family<RetryLabels, Counter>,
     pub(super) ambiguous: Counter,
+    pub(super) settled: Family<SettledLabels, Counter>,
     pub(super) receipts: Family<ReceiptLabels, Counter>,
     waiting: Family<DirectionLabels, Gauge>,
     oldest: Family<DirectionLabels, Gauge>,
@@ -101,6 +102,7 @@ impl Default for Metrics {
             }),
             retries: Family::default(),
             ambiguous: Counter::default(),
+            settled: Family::default(),
             receipts: Family::default(),
             waiting: Family::default(),
             oldest: Family::default(),
@@ -208,6 +210,12 @@ impl Metrics {
         self.add_family(retries, |all| &all.retries);
         let ambiguous = entry(FAILS, "ambiguous", "Sends to Twilio whose answer was lost");
         self.add(ambiguous, |all| &all.ambiguous);
+        let settled = entry(
+            FAILS,
+            "settled",
+            "Sends whose answer was lost and that no callback proved, by what was found",
+        );
+        self.add_family(settled, |all| &all.settled);
         let receipts = entry(FAILS, "receipts", "Receipts by status and Genesys' answer");
         self.add_family(receipts, |all| &all.receipts);
     }

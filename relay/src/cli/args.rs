@@ -131,6 +131,12 @@ pub(super) struct RunArgs {
     /// Seconds that webhooks are still taken after the signal to stop, while endpoints drain.
     #[arg(long, value_name = "SECONDS", env = "MB_DRAIN_SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(0..=60))]
     pub(super) drain_seconds: u64,
+    /// Milliseconds that the callback of a send whose answer was lost is waited for (tests).
+    #[arg(long, hide = true, value_name = "MILLIS", default_value_t = 10_000)]
+    pub(super) settle_callback_ms: u64,
+    /// Milliseconds over which Twilio's list must not show a send before it is tried again (tests).
+    #[arg(long, hide = true, value_name = "MILLIS", default_value_t = 60_000)]
+    pub(super) settle_listings_ms: u64,
 }
 
 #[derive(Debug, Args)]

@@ -23,6 +23,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::dispatch::budget::Budget;
 use crate::dispatch::callbacks::Callbacks;
 use crate::dispatch::context::Context;
+use crate::dispatch::search::Waits;
 use crate::dispatch::{self, Directions, Dispatch, Pulse, Wake};
 use crate::integration::{self, Resolver};
 use crate::outbox::Outbox;
@@ -73,7 +74,7 @@ pub(super) async fn run(arguments: RunArgs) -> Result<(), CliError> {
     let listeners = Listeners::bind(&arguments).await?;
     let (tracer, flush) = export_traces(&settings)?;
     let parts = assemble(settings, loaded, &arguments, tracer)?;
-    let (dispatch, wake) = start_dispatch(&parts).await?;
+    let (dispatch, wake) = start_dispatch(&parts, &arguments).await?;
     if matches!(source, Source::Bridge(_)) {
         tokio::spawn(resolver(&parts, &arguments).run());
     }
@@ -161,7 +162,7 @@ fn assemble(
     })
 }
 
-async fn start_dispatch(parts: &Parts) -> Result<(Dispatch, Wake), CliError> {
+async fn start_dispatch(parts: &Parts, arguments: &RunArgs) -> Result<(Dispatch, Wake), CliError> {
     let context = Context {
         outbox: Arc::clone(&parts.outbox),
         genesys: parts.genesys.clone(),
@@ -172,6 +173,14 @@ async fn start_dispatch(parts: &Parts) -> Result<(Dispatch, Wake), CliError> {
         bell: Arc::default(),
         vitals: Arc::clone(&parts.vitals),
         public_url: parts.settings.public_url.clone(),
+        validity: parts.settings.validity,
+        on_unresolved: parts.settings.on_unresolved,
+        failure_notices: parts.settings.failure_notices,
+        waits: Waits {
+            callback: Duration::from_millis(arguments.settle_callback_ms),
+            listings: Duration::from_millis(arguments.settle_listings_ms),
+            ..Waits::default()
+        },
         clock: Arc::clone(&parts.clock),
         chance: Arc::clone(&parts.chance),
         stop: parts.stop.subscribe(),
@@ -254,6 +263,7 @@ async fn serve_until_signal(
         integration: parts.integration.subscribe(),
         outbox: Arc::clone(&parts.outbox),
         wake: wake.clone(),
+        outbound: Arc::clone(&parts.directions.outbound),
         callbacks: Arc::clone(&parts.callbacks),
         vitals: Arc::clone(&parts.vitals),
         clock: Arc::clone(&parts.clock),

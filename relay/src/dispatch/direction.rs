@@ -45,6 +45,15 @@ pub trait Worker: Send + Sync + 'static {
     fn sweep(&self) -> impl Future<Output = ()> + Send;
 }
 
+/// Why a lane is to be looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Waking {
+    /// A message was appended to it.
+    Message(LaneKey),
+    /// What its head may have waited for has come.
+    News(LaneKey),
+}
+
 /// What the loop is started with.
 pub struct DirectionLoop<W> {
     /// Does the tries.
@@ -53,8 +62,8 @@ pub struct DirectionLoop<W> {
     pub traffic: Arc<Traffic>,
     /// Workers at once.
     pub at_once: usize,
-    /// Lanes that got a message.
-    pub wakes: mpsc::UnboundedReceiver<LaneKey>,
+    /// Lanes that have something new.
+    pub wakes: mpsc::UnboundedReceiver<Waking>,
     /// Rises when something changed that a block may rest on.
     pub changes: watch::Receiver<u64>,
     /// True when the relay stops.
@@ -90,8 +99,9 @@ impl<W: Worker> DirectionLoop<W> {
             self.start_workers(&mut running);
             let wake_at = self.next_time(&running);
             tokio::select! {
-                lane = self.wakes.recv() => match lane {
-                    Some(lane) => running.lanes.wake(lane),
+                waking = self.wakes.recv() => match waking {
+                    Some(Waking::Message(lane)) => running.lanes.wake(lane),
+                    Some(Waking::News(lane)) => running.lanes.rouse(lane),
                     None => break,
                 },
                 Some(ended) = running.workers.join_next_with_id() => running.ended(ended, &self.traffic),
@@ -273,7 +283,7 @@ mod tests {
         stop: watch::Sender<bool>,
         running: tokio::task::JoinHandle<()>,
         began: Instant,
-        _wakes: mpsc::UnboundedSender<LaneKey>,
+        _wakes: mpsc::UnboundedSender<Waking>,
     }
 
     impl Rig {
@@ -301,7 +311,7 @@ mod tests {
             };
             for number in 0..lanes {
                 wakes
-                    .send(lane(number))
+                    .send(Waking::Message(lane(number)))
                     .expect("the loop's end of the channel is open");
             }
             let began = Instant::now();

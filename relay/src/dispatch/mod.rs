@@ -3,8 +3,8 @@
 //! Guarantees: strict order in a lane, parallel across lanes; a stuck customer delays nobody else; a refusal that says
 //! nothing about the message pauses the direction and loses nothing; each message ends in one recorded outcome.
 //!
-//! [`lanes`], [`gate`], [`retry`] and [`decide`] are pure; [`direction`], [`inbound`], [`outbound`], `settle` and
-//! [`receipts`] do what they decide.
+//! [`lanes`], [`gate`], [`retry`], [`decide`], `listing` and `search` are pure; [`direction`], [`inbound`],
+//! [`outbound`], `settle` and [`receipts`] do what they decide.
 
 pub mod budget;
 pub mod callbacks;
@@ -17,9 +17,11 @@ pub mod inbound;
 pub mod lanes;
 #[cfg(test)]
 mod model;
+mod listing;
 pub mod outbound;
 pub mod receipts;
 pub mod retry;
+pub mod search;
 mod settle;
 pub mod traffic;
 
@@ -30,10 +32,11 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 
 use self::context::Context;
-use self::direction::{DirectionLoop, Worker};
+use self::direction::{DirectionLoop, Waking, Worker};
 use self::inbound::InboundWorker;
 use self::outbound::OutboundWorker;
 use self::receipts::ReceiptLoop;
+use self::search::Searches;
 use self::traffic::Traffic;
 use crate::outbox::{Direction, LaneKey, OutboxError, WaitingLane};
 
@@ -45,20 +48,29 @@ const OUTBOUND_AT_ONCE: usize = 16;
 /// Tells dispatch that something waits.
 #[derive(Clone)]
 pub struct Wake {
-    inbound: mpsc::UnboundedSender<LaneKey>,
-    outbound: mpsc::UnboundedSender<LaneKey>,
+    inbound: mpsc::UnboundedSender<Waking>,
+    outbound: mpsc::UnboundedSender<Waking>,
     receipts: Arc<Notify>,
 }
 
 impl Wake {
     /// A message was appended to this lane.
     pub fn lane(&self, lane: LaneKey) {
-        let direction = match lane.direction() {
+        self.tell(lane.direction(), Waking::Message(lane));
+    }
+
+    /// What the head of this lane may have waited for has come.
+    pub fn news(&self, lane: LaneKey) {
+        self.tell(lane.direction(), Waking::News(lane));
+    }
+
+    fn tell(&self, direction: Direction, waking: Waking) {
+        let direction = match direction {
             Direction::Inbound => &self.inbound,
             Direction::Outbound => &self.outbound,
         };
         // A loop that has ended takes nothing more: its rows are found at the next start.
-        let _ = direction.send(lane);
+        let _ = direction.send(waking);
     }
 
     /// A receipt may wait.
@@ -140,6 +152,7 @@ pub async fn start(
         worker: Arc::new(OutboundWorker {
             context: Arc::clone(&context),
             traffic: Arc::clone(&traffic),
+            searches: Searches::default(),
         }),
         traffic,
         at_once: OUTBOUND_AT_ONCE,
@@ -147,8 +160,14 @@ pub async fn start(
         changes,
         stop: stop.subscribe(),
     };
+    let wake = Wake {
+        inbound,
+        outbound,
+        receipts: bell,
+    };
     let receipts = ReceiptLoop {
         context,
+        wake: wake.clone(),
         stop: stop.subscribe(),
     };
     let loops = vec![
@@ -156,14 +175,7 @@ pub async fn start(
         spawn(outbound_loop, outbound_lanes),
         tokio::spawn(receipts.run()),
     ];
-    Ok((
-        Dispatch { stop, loops },
-        Wake {
-            inbound,
-            outbound,
-            receipts: bell,
-        },
-    ))
+    Ok((Dispatch { stop, loops }, wake))
 }
 
 fn spawn<W: Worker>(

@@ -14,9 +14,9 @@ use tokio::time::Instant;
 
 use super::budget::Class;
 use super::context::Context;
-use super::retry;
-use crate::deliver::to_genesys;
-use crate::outbox::{OutboxError, WaitingReceipt};
+use super::{Wake, retry};
+use crate::deliver::{notice, to_genesys};
+use crate::outbox::{Appended, OutboxError, WaitingReceipt};
 
 /// A receipt that Genesys did not take for so long is given up.
 const LIFE: Duration = Duration::from_hours(24);
@@ -27,6 +27,8 @@ const BLOCKED_WAIT: Duration = Duration::from_mins(1);
 pub struct ReceiptLoop {
     /// What it works with.
     pub context: Arc<Context>,
+    /// Tells dispatch what was appended.
+    pub wake: Wake,
     /// True when the relay stops.
     pub stop: watch::Receiver<bool>,
 }
@@ -123,20 +125,22 @@ impl ReceiptLoop {
         if let Some(limit) = context.genesys.rate_limit() {
             context.budget.observed(limit.allowed);
         }
-        context
-            .vitals
-            .receipt(receipt.status, result.as_ref().err());
         match result {
-            Ok(ReceiptAnswer::Accepted) => self.done(waiting).await,
+            Ok(ReceiptAnswer::Accepted) => {
+                context.vitals.receipt(receipt.status, None);
+                self.done(waiting).await
+            }
             Ok(ReceiptAnswer::Refused { reason }) => {
+                context.vitals.receipt_refused(receipt.status, &reason);
                 tracing::warn!(
                     reason,
                     status = receipt.status.as_str(),
-                    "Genesys refused a receipt"
+                    "Genesys took a receipt and says that it failed"
                 );
                 self.done(waiting).await
             }
             Err(error) => {
+                context.vitals.receipt(receipt.status, Some(&error));
                 tracing::warn!(%error, kind = error.kind.as_str(), "Genesys did not take a receipt");
                 match &error.kind {
                     ErrorKind::Permanent => self.done(waiting).await,
@@ -160,7 +164,15 @@ impl ReceiptLoop {
         }
     }
 
+    /// Genesys has the receipt, or will never take it. Where failures are also told as messages, that message is stored
+    /// first: a receipt is repeated rather than its message forgotten.
     async fn done(&self, waiting: &WaitingReceipt) -> Next {
+        if let Err(error) = self.notice(waiting).await {
+            tracing::warn!(%error, "the message that tells a failure could not be stored yet");
+            let wait = retry::after(waiting.tries, self.context.chance.fraction());
+            self.put_back(waiting, wait).await;
+            return Next::Again;
+        }
         match self
             .context
             .insist(|| self.context.outbox.receipt_done(&waiting.receipt))
@@ -169,6 +181,21 @@ impl ReceiptLoop {
             Some(()) => Next::Again,
             None => Next::End,
         }
+    }
+
+    async fn notice(&self, waiting: &WaitingReceipt) -> Result<(), OutboxError> {
+        let context = &self.context;
+        if !context.failure_notices {
+            return Ok(());
+        }
+        let Some(row) = notice::row(waiting, context.clock.now()) else {
+            return Ok(());
+        };
+        let lane = row.lane.clone();
+        if let Appended::Stored(_) = context.outbox.append(row).await? {
+            self.wake.lane(lane);
+        }
+        Ok(())
     }
 
     async fn put_back(&self, waiting: &WaitingReceipt, wait: Duration) {

@@ -92,6 +92,7 @@ mod tests {
     const NOW: Circumstances = Circumstances {
         direction: Direction::Inbound,
         age: Duration::ZERO,
+        life: Duration::MAX,
         tries: 0,
         strikes: 0,
         others_got_through: false,

@@ -26,8 +26,8 @@ use messaging_bridge_clients::twilio::MessageSid;
 use crate::message::CustomerId;
 
 pub use progress::{
-    Mark, PartSent, Rank, Receipt, ReceiptLevel, ReceiptReason, SendState, Standing, StatusReport,
-    WaitingReceipt,
+    Burial, Doubt, Mark, PartSent, Proved, Rank, Receipt, ReceiptLevel, ReceiptReason, SendState,
+    Standing, StatusReport, WaitingReceipt,
 };
 pub use types::{
     Appended, DeadLetter, DeadLetterCount, DeadLetterDetail, DeadLetterId, DeadReason, DedupKey,
@@ -64,9 +64,10 @@ pub trait Outbox: Send + Sync + 'static {
     /// already (a repeated call, or a callback that was faster) it is true: the lane is to be looked at.
     fn complete(&self, seq: Seq) -> Answer<'_, bool>;
 
-    /// Ends a message without delivery. An outbound message also gets its `Failed` receipt, in the same transaction.
-    /// Returns the same as [`Outbox::complete`].
-    fn dead_letter(&self, seq: Seq, reason: DeadReason) -> Answer<'_, bool>;
+    /// Ends a message without delivery, if `part` is still its next one: a callback may have proven that part, and what
+    /// is proven is not given up. An outbound message also gets its `Failed` receipt, in the same transaction; a send
+    /// of it that may have been done makes that failure an inferred one.
+    fn dead_letter(&self, seq: Seq, part: u32, reason: DeadReason) -> Answer<'_, Burial>;
 
     /// Ends outbound messages that arrived before `before`, without waiting for their turn. `expired` is for those that
     /// were never tried, `unresolved` for those that carry an attempt mark. Returns how many ended.
@@ -80,16 +81,19 @@ pub trait Outbox: Send + Sync + 'static {
     // --- sends towards Twilio ---
 
     /// Commits the attempt mark of a part, before its POST: from here on a crash leaves the send ambiguous. `false`
-    /// when the row is gone, and nothing may be sent.
+    /// when the row is gone or at another part, and nothing may be sent.
     fn mark(&self, mark: Mark) -> Answer<'_, bool>;
 
     /// Removes the mark of an attempt that definitely sent nothing.
     fn unmark(&self, seq: Seq, send: SendId) -> Answer<'_, ()>;
 
+    /// Settles an attempt as not sent: the part is tried again. Its send is remembered, since a callback or a listed
+    /// message may still prove it. `false` when the row is gone or carries another mark.
+    fn not_sent(&self, seq: Seq, send: SendId) -> Answer<'_, bool>;
+
     /// Records the SID of a part that Twilio took; the last part completes the message. A late answer for a part that
-    /// a callback proved already changes nothing more; one for a dead letter takes it out of them. Returns whether the
-    /// lane is to be looked at again: after a late answer it always is.
-    fn part_sent(&self, sent: PartSent) -> Answer<'_, bool>;
+    /// a callback proved already changes nothing more (`None`); one for a dead letter takes it out of them.
+    fn part_sent(&self, sent: PartSent) -> Answer<'_, Option<Proved>>;
 
     /// What is known of a send.
     fn send_state(&self, send: &SendId) -> Answer<'_, Option<SendState>>;
@@ -97,11 +101,17 @@ pub trait Outbox: Send + Sync + 'static {
     /// Of these SIDs, those that a send of ours has taken.
     fn adopted(&self, sids: Vec<MessageSid>) -> Answer<'_, Vec<MessageSid>>;
 
+    /// The sends of one part, named by its first, of which nothing was heard; oldest first.
+    fn unproven(&self, first: &SendId) -> Answer<'_, Vec<SendId>>;
+
+    /// Whether another message of this lane (a dead letter, say) may have been sent since then without our knowing.
+    fn others_in_doubt(&self, lane: &LaneKey, but: Seq, since: Timestamp) -> Answer<'_, bool>;
+
     // --- receipts ---
 
     /// Raises the rank of a send by what a status callback reported; lower and repeated ranks change nothing. A callback
-    /// for a send in doubt proves that it was sent: its part, or with the last part its message, is complete. `None` for
-    /// a send that is not known.
+    /// for a send that may have been done proves that it was, also one that was settled as not sent: its part, or with
+    /// the last part its message, is complete. `None` for a send that is not known.
     fn raise(&self, report: StatusReport) -> Answer<'_, Option<Standing>>;
 
     /// The receipt that Genesys should get next: `Failed` first, then the longest waiting.

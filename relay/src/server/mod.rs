@@ -26,6 +26,7 @@ use crate::admin::vitals::Vitals;
 use crate::clock::Clock;
 use crate::dispatch::Wake;
 use crate::dispatch::callbacks::Callbacks;
+use crate::dispatch::traffic::Traffic;
 use crate::outbox::{Outbox, OutboxError};
 use crate::public_url::{GENESYS_OUTBOUND, TWILIO_INBOUND, TWILIO_STATUS};
 use crate::secrets::Secrets;
@@ -52,7 +53,9 @@ pub struct Intake {
     pub outbox: Arc<dyn Outbox>,
     /// Tells dispatch what was appended.
     pub wake: Wake,
-    /// Tells waiting senders what callbacks reported.
+    /// The way to Twilio: a callback may say that nothing gets through there.
+    pub outbound: Arc<Traffic>,
+    /// Tells which lane waits for a callback.
     pub callbacks: Arc<Callbacks>,
     /// What is seen from outside.
     pub vitals: Arc<Vitals>,

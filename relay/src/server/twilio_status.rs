@@ -4,16 +4,24 @@
 //! Twilio has nothing better to do with it. Raising a rank is idempotent, so no key is needed.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{OriginalUri, Path, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use bytes::Bytes;
-use messaging_bridge_clients::twilio::{self, MessageStatus, StatusCallback, parse_status};
+use messaging_bridge_clients::BlockedCause;
+use messaging_bridge_clients::twilio::{
+    self, MessageSid, MessageStatus, StatusCallback, parse_status,
+};
+
+use tokio::time::Instant;
 
 use super::twilio_request::{self, Refused};
 use super::{Intake, answer, committed};
 use crate::admin::vitals::{Hook, Verdict};
+use crate::dispatch::ended::Ended;
+use crate::dispatch::gate::Cause;
 use crate::outbox::{OutboxError, Rank, ReceiptReason, SendId, Standing, StatusReport};
 
 /// Verifies, records and answers.
@@ -46,13 +54,14 @@ async fn take(
     if callback.account_sid != intake.secrets_now().account {
         return Refused::Misrouted.answer();
     }
+    let blocks = twilio::blocking_cause(callback.error_code);
     let Some(report) = report(send, callback) else {
         return (Verdict::Ignored, answer::twiml());
     };
     let sid = report.sid.clone();
     let recorded = committed({
         let intake = Arc::clone(intake);
-        async move { record(&intake, report).await }
+        async move { record(&intake, report, blocks).await }
     });
     match recorded.await {
         Ok(Some(standing)) => {
@@ -64,17 +73,48 @@ async fn take(
     }
 }
 
-/// Records a report, and tells whoever waits for it.
-async fn record(intake: &Intake, report: StatusReport) -> Result<Option<Standing>, OutboxError> {
-    let send = report.send.clone();
+/// Records a report, and tells whoever waits for it. `blocks` is what it says about every message.
+async fn record(
+    intake: &Intake,
+    report: StatusReport,
+    blocks: Option<BlockedCause>,
+) -> Result<Option<Standing>, OutboxError> {
+    let (send, sid) = (report.send.clone(), report.sid.clone());
     let standing = intake.outbox.raise(report).await?;
-    if let Some(standing) = standing {
-        intake.callbacks.tell(&send, standing.rank);
-        if standing.receipt_waits {
-            intake.wake.receipts();
+    if let Some(standing) = &standing {
+        follow_up(intake, (&send, &sid), standing);
+        if let Some(cause) = blocks.filter(|_| standing.risen) {
+            // It says nothing about the messages behind it, and they would meet the same.
+            let cause = Cause::Platform(cause);
+            let (now, wall) = (Instant::now(), intake.clock.now());
+            intake.outbound.block(None, cause, now, wall);
+            tracing::error!(
+                cause = cause.as_str(),
+                fix = cause.fix(),
+                "delivery to Twilio is blocked, as a callback says"
+            );
         }
     }
     Ok(standing)
+}
+
+fn follow_up(intake: &Intake, (send, sid): (&SendId, &MessageSid), standing: &Standing) {
+    if standing.receipt_waits {
+        intake.wake.receipts();
+    }
+    if let Some(proved) = &standing.proved {
+        if proved.complete {
+            let age = intake.clock.now().duration_since(proved.accepted);
+            let age = Duration::try_from(age).unwrap_or_default();
+            let ended = Ended::proven(proved, age, sid.as_str());
+            intake.vitals.ended(&ended);
+        }
+        tracing::debug!(lane = %proved.lane, complete = proved.complete, "a callback proved a send before its answer did");
+        intake.wake.news(proved.lane.clone());
+    }
+    if let Some(lane) = intake.callbacks.tell(send, standing.rank) {
+        intake.wake.news(lane);
+    }
 }
 
 /// What a callback reports; `None` for a status that tells nothing of a delivery.

@@ -7,8 +7,8 @@ use std::fs;
 use std::path::Path;
 
 use messaging_bridge_crds::{
-    BridgeName, QueueLimits, RELAY_CONFIG_VERSION, RelayConfig, RelayGenesys, RelayTwilio,
-    WireProfile,
+    BridgeName, OnUnresolved, QueueLimits, RELAY_CONFIG_VERSION, RelayConfig, RelayGenesys,
+    RelayTwilio, WireProfile,
 };
 
 use crate::error::LoadError;
@@ -96,12 +96,15 @@ pub(crate) fn relay_config() -> RelayConfig {
             integration_id: Some(INTEGRATION.to_owned()),
             wire_profile: WireProfile::Current,
             requests_per_minute: Some(REQUESTS_PER_MINUTE),
+            failure_notices: false,
             credentials: GENESYS_SECRET.to_owned(),
         },
         twilio: RelayTwilio {
             number: NUMBER.to_owned(),
             region: None,
             edge: None,
+            validity_seconds: 4 * 60 * 60,
+            on_unresolved: OnUnresolved::Fail,
             credentials: TWILIO_SECRET.to_owned(),
         },
         public_url: PUBLIC_URL.to_owned(),

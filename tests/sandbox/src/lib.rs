@@ -40,7 +40,7 @@ mod twilio;
 mod view;
 mod world;
 
-pub use faults::{Effect, Endpoint, Fault, FaultError, Faults, FinalStatus};
+pub use faults::{Effect, Endpoint, Fault, FaultError, Faults, FinalStatus, Untruth};
 pub use genesys::WebhookOutcome;
 pub use log::{
     Answer, CallbackAttempt, GenesysEvent, GenesysInbound, Log, Platform, Reason, ReceiptSeen,

@@ -10,6 +10,7 @@ pub mod crash;
 pub mod hostile;
 pub mod load;
 pub mod power;
+pub mod doubt;
 pub mod process;
 pub mod signed;
 pub mod tenant;

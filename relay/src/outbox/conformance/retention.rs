@@ -26,7 +26,7 @@ async fn purge(rig: &Rig) -> usize {
 
 async fn bodies_of_dead_letters_go_after_14_days_and_all_after_30(rig: &Rig) {
     let seq = rig.store(inbound(ANN, "a", at(0))).await;
-    rig.outbox.dead_letter(seq, refused(at(0))).await.unwrap();
+    rig.bury(seq, refused(at(0))).await;
     rig.wait(14 * DAY);
     purge(rig).await;
     assert!(
@@ -79,7 +79,7 @@ async fn a_purge_of_much_ends_in_bounded_pieces(rig: &Rig) {
     let names: Vec<String> = (0..2500).map(|n| format!("m{n}")).collect();
     join_all(names.iter().map(|name| async move {
         let seq = rig.store(inbound(ANN, name, at(0))).await;
-        rig.outbox.dead_letter(seq, refused(at(0))).await.unwrap();
+        rig.bury(seq, refused(at(0))).await;
     }))
     .await;
     rig.wait(31 * DAY);

@@ -42,6 +42,9 @@ pub(super) enum Step {
     Unmark {
         customer: usize,
     },
+    NotSent {
+        customer: usize,
+    },
     Sent {
         customer: usize,
     },
@@ -92,6 +95,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         2 => (lane(), any::<bool>()).prop_map(|(lane, inferred)| Step::Bury { lane, inferred }),
         5 => customer.clone().prop_map(|customer| Step::Mark { customer }),
         1 => customer.clone().prop_map(|customer| Step::Unmark { customer }),
+        3 => customer.clone().prop_map(|customer| Step::NotSent { customer }),
         3 => customer.clone().prop_map(|customer| Step::Sent { customer }),
         1 => Just(Step::SentLate),
         5 => (any::<Index>(), prop::sample::select(ranks.to_vec())).prop_map(|(send, rank)| Step::Hear { send, rank }),

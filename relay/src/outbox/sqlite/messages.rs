@@ -6,18 +6,15 @@
 
 use jiff::Timestamp;
 use messaging_bridge_clients::genesys::GenesysMessageId;
-use rusqlite::{OptionalExtension as _, params};
+use rusqlite::{OptionalExtension as _, Row, params};
 
 use super::ledger::{Done, Ledger, LedgerError, millis};
 use super::receipts;
 use crate::clock::from_millis;
 use crate::outbox::{
-    Appended, DeadReason, DedupKey, Deferral, Direction, Head, LaneKey, NewRow, Order, OutboxError,
-    Refusal, SendId, Seq, WaitingLane,
+    Appended, Burial, DeadReason, DedupKey, Deferral, Direction, Doubt, Head, LaneKey, NewRow,
+    Order, OutboxError, ReceiptLevel, Refusal, SendId, Seq, WaitingLane,
 };
-
-/// How long after its webhook a receipt may follow at the earliest: Genesys must have had our answer first.
-const RECEIPT_AFTER_ANSWER_MS: i64 = 500;
 
 /// Stores a message with its key, within `budget` bytes.
 pub(super) fn append(ledger: &mut Ledger<'_>, row: &NewRow, budget: u64) -> Done<Appended> {
@@ -133,8 +130,8 @@ pub(super) fn refuse(ledger: &mut Ledger<'_>, refusal: &Refusal) -> Done<Appende
         ledger,
         &refusal.genesys_id,
         refusal.customer.expose(),
-        (crate::outbox::ReceiptLevel::Failed, &refusal.reason),
-        millis(refusal.accepted) + RECEIPT_AFTER_ANSWER_MS,
+        (ReceiptLevel::Failed, &refusal.reason),
+        millis(refusal.accepted),
     )?;
     Ok(Appended::Stored(Seq(0)))
 }
@@ -157,7 +154,8 @@ pub(super) fn lanes(ledger: &Ledger<'_>) -> Done<Vec<WaitingLane>> {
 
 pub(super) const HEAD: &str = "SELECT m.seq, m.accepted_ms, m.time_ms, m.not_before_ms, m.tries, m.strikes, m.next_part, m.mark,
      m.mark_ms, i.sender, m.payload,
-     m.next_part > 0 AND EXISTS (SELECT 1 FROM send s WHERE s.genesys_id = m.genesys_id AND s.rank = 5)
+     m.next_part > 0 AND EXISTS (SELECT 1 FROM send s WHERE s.genesys_id = m.genesys_id AND s.rank = 5),
+     m.doubt, (SELECT f.created_ms FROM send f WHERE f.id = m.doubt)
      FROM message m JOIN identity i ON i.id = m.identity
      WHERE m.lane = ?1 ORDER BY m.attempted DESC, m.position, m.seq LIMIT 1";
 
@@ -165,8 +163,6 @@ pub(super) const HEAD: &str = "SELECT m.seq, m.accepted_ms, m.time_ms, m.not_bef
 pub(super) fn head(ledger: &Ledger<'_>, lane: &LaneKey) -> Done<Option<Head>> {
     let mut query = ledger.sql(planted_lane_order(HEAD))?;
     let head = query.query_row([lane.expose()], |row| {
-        let mark: Option<String> = row.get(7)?;
-        let marked: Option<i64> = row.get(8)?;
         Ok(Head {
             seq: Seq(row.get(0)?),
             accepted: from_millis(row.get(1)?),
@@ -175,9 +171,7 @@ pub(super) fn head(ledger: &Ledger<'_>, lane: &LaneKey) -> Done<Option<Head>> {
             tries: row.get(4)?,
             strikes: row.get(5)?,
             next_part: row.get(6)?,
-            mark: mark
-                .zip(marked)
-                .map(|(send, at)| (SendId::new(send), from_millis(at))),
+            doubt: doubt(row)?,
             sender: row.get(9)?,
             payload: row.get(10)?,
             part_failed: row.get(11)?,
@@ -186,11 +180,23 @@ pub(super) fn head(ledger: &Ledger<'_>, lane: &LaneKey) -> Done<Option<Head>> {
     Ok(head.optional()?)
 }
 
+/// The doubt about a marked head. The send that came first may be purged: then the mark stands for it.
+fn doubt(row: &Row<'_>) -> Result<Option<Doubt>, rusqlite::Error> {
+    let (mark, marked): (Option<String>, Option<i64>) = (row.get(7)?, row.get(8)?);
+    let (first, first_marked): (Option<String>, Option<i64>) = (row.get(12)?, row.get(13)?);
+    Ok(mark.zip(marked).map(|(send, marked)| Doubt {
+        first: SendId::new(first.unwrap_or_else(|| send.clone())),
+        first_marked: from_millis(first_marked.unwrap_or(marked)),
+        send: SendId::new(send),
+        marked: from_millis(marked),
+    }))
+}
+
 /// A planted fault: the suite must notice a relay that takes the newest row of a lane first.
 fn planted_lane_order(sql: &'static str) -> &'static str {
     fail::fail_point!("fault-lane-order-ignored", |_| {
         "SELECT m.seq, m.accepted_ms, m.time_ms, m.not_before_ms, m.tries, m.strikes, m.next_part, m.mark,
-         m.mark_ms, i.sender, m.payload, 0 FROM message m JOIN identity i ON i.id = m.identity
+         m.mark_ms, i.sender, m.payload, 0, m.doubt, NULL FROM message m JOIN identity i ON i.id = m.identity
          WHERE m.lane = ?1 ORDER BY m.seq DESC LIMIT 1"
     });
     sql
@@ -230,28 +236,46 @@ pub(super) fn complete(ledger: &mut Ledger<'_>, seq: Seq) -> Done<bool> {
     has_rows(ledger, &lane)
 }
 
-/// Moves a row to the dead letters, with the agent's receipt. A row that is gone already changes nothing, and its lane
-/// is to be looked at.
-pub(super) fn dead_letter(ledger: &mut Ledger<'_>, seq: Seq, reason: &DeadReason) -> Done<bool> {
-    let buried = ledger
+/// Moves a row to the dead letters if it is still at this part. One that is gone, or of which the part was proven,
+/// changes nothing.
+pub(super) fn dead_letter(
+    ledger: &mut Ledger<'_>,
+    seq: Seq,
+    part: u32,
+    reason: &DeadReason,
+) -> Done<Burial> {
+    let at_that_part = ledger
+        .sql("SELECT 1 FROM message WHERE seq = ?1 AND next_part = ?2")?
+        .exists(params![seq.0, part])?;
+    if !at_that_part {
+        return Ok(Burial::GoneOn);
+    }
+    let more = bury(ledger, seq, reason)?;
+    Ok(Burial::Buried { more })
+}
+
+/// Moves a row to the dead letters, with the agent's receipt. Returns whether its lane has more rows.
+fn bury(ledger: &mut Ledger<'_>, seq: Seq, reason: &DeadReason) -> Done<bool> {
+    ledger
         .sql(
             "INSERT INTO dead_letter (lane, direction, accepted_ms, died_ms, reason, sentence, key, genesys_id,
-               next_part, mark, mark_ms, identity, payload)
-             SELECT lane, direction, accepted_ms, ?2, ?3, ?4, key, genesys_id, next_part, mark, mark_ms, identity, payload
-             FROM message WHERE seq = ?1",
+               next_part, mark, mark_ms, doubt, identity, payload)
+             SELECT lane, direction, accepted_ms, ?2, ?3, ?4, key, genesys_id, next_part, mark, mark_ms, doubt, identity,
+               payload FROM message WHERE seq = ?1",
         )?
         .execute(params![seq.0, millis(reason.at), reason.word, reason.sentence])?;
-    if buried == 0 {
-        return Ok(true);
-    }
-    let (lane, key, genesys_id, bytes) = ledger
-        .sql("DELETE FROM message WHERE seq = ?1 RETURNING lane, key, genesys_id, length(payload)")?
+    let (lane, key, genesys_id, bytes, in_doubt) = ledger
+        .sql(
+            "DELETE FROM message WHERE seq = ?1
+             RETURNING lane, key, genesys_id, length(payload), doubt IS NOT NULL",
+        )?
         .query_row([seq.0], |row| {
             Ok((
                 row.get::<_, String>(0)?,
                 row.get::<_, String>(1)?,
                 row.get::<_, Option<String>>(2)?,
                 row.get(3)?,
+                row.get::<_, bool>(4)?,
             ))
         })?;
     fail::fail_point!("bury");
@@ -260,11 +284,17 @@ pub(super) fn dead_letter(ledger: &mut Ledger<'_>, seq: Seq, reason: &DeadReason
     ledger.book.dead_letters += 1;
     set_outcome(ledger, &key, reason.word)?;
     if let (Some(id), Some((level, told))) = (genesys_id, &reason.receipt) {
+        // What may have been sent after all has not failed for certain.
+        let level = if in_doubt {
+            ReceiptLevel::FailedInferred
+        } else {
+            *level
+        };
         receipts::want_failed(
             ledger,
             &GenesysMessageId::new(id),
             lane.customer(),
-            (*level, told),
+            (level, told),
             millis(reason.at),
         )?;
     }
@@ -286,7 +316,7 @@ pub(super) fn expire_outbound(
         .query_map([millis(before)], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
     for (seq, marked) in &late {
-        dead_letter(
+        bury(
             ledger,
             Seq(*seq),
             if *marked { unresolved } else { expired },

@@ -33,10 +33,10 @@ use self::export::Stamp;
 use self::group_commit::{CUT_LOG_EVERY, Writer};
 use self::volume::{DirectoryLock, Volume};
 use super::{
-    Answer, Appended, DeadLetter, DeadLetterCount, DeadLetterDetail, DeadLetterId, DeadReason,
-    Deferral, Direction, Forgotten, Head, Identity, LaneKey, LetterSelection, Mark, NewRow, Outbox,
-    OutboxError, PartSent, Receipt, Refusal, SendId, SendState, Seq, Standing, Stats, StatusReport,
-    WaitingLane, WaitingReceipt,
+    Answer, Appended, Burial, DeadLetter, DeadLetterCount, DeadLetterDetail, DeadLetterId,
+    DeadReason, Deferral, Direction, Forgotten, Head, Identity, LaneKey, LetterSelection, Mark,
+    NewRow, Outbox, OutboxError, PartSent, Proved, Receipt, Refusal, SendId, SendState, Seq,
+    Standing, Stats, StatusReport, WaitingLane, WaitingReceipt,
 };
 use crate::clock::Clock;
 use crate::message::CustomerId;
@@ -225,9 +225,9 @@ impl Outbox for SqliteOutbox {
             .boxed()
     }
 
-    fn dead_letter(&self, seq: Seq, reason: DeadReason) -> Answer<'_, bool> {
+    fn dead_letter(&self, seq: Seq, part: u32, reason: DeadReason) -> Answer<'_, Burial> {
         self.writer
-            .call(move |ledger| messages::dead_letter(ledger, seq, &reason))
+            .call(move |ledger| messages::dead_letter(ledger, seq, part, &reason))
             .boxed()
     }
 
@@ -254,7 +254,13 @@ impl Outbox for SqliteOutbox {
             .boxed()
     }
 
-    fn part_sent(&self, sent: PartSent) -> Answer<'_, bool> {
+    fn not_sent(&self, seq: Seq, send: SendId) -> Answer<'_, bool> {
+        self.writer
+            .call(move |ledger| sends::not_sent(ledger, seq, &send))
+            .boxed()
+    }
+
+    fn part_sent(&self, sent: PartSent) -> Answer<'_, Option<Proved>> {
         self.writer
             .call(move |ledger| sends::part_sent(ledger, &sent))
             .boxed()
@@ -270,6 +276,20 @@ impl Outbox for SqliteOutbox {
     fn adopted(&self, sids: Vec<MessageSid>) -> Answer<'_, Vec<MessageSid>> {
         self.writer
             .call(move |ledger| sends::adopted(ledger, &sids))
+            .boxed()
+    }
+
+    fn unproven(&self, first: &SendId) -> Answer<'_, Vec<SendId>> {
+        let first = first.clone();
+        self.writer
+            .call(move |ledger| sends::unproven(ledger, &first))
+            .boxed()
+    }
+
+    fn others_in_doubt(&self, lane: &LaneKey, but: Seq, since: Timestamp) -> Answer<'_, bool> {
+        let lane = lane.clone();
+        self.writer
+            .call(move |ledger| sends::others_in_doubt(ledger, &lane, but, since))
             .boxed()
     }
 

@@ -10,6 +10,10 @@ use crate::clock::from_millis;
 use crate::message::CustomerId;
 use crate::outbox::{Rank, Receipt, ReceiptLevel, ReceiptReason, WaitingReceipt};
 
+/// How long after its message was marked or refused a receipt may follow at the earliest: Genesys must have had our
+/// answer to the message's webhook first.
+const AFTER_ANSWER_MS: i64 = 500;
+
 /// Makes the row of a message that is about to be sent in so many parts. The row may stand already, made by a failure
 /// before anything was sent: that one knew no parts (0).
 pub(super) fn prepare(
@@ -28,26 +32,26 @@ pub(super) fn prepare(
     Ok(())
 }
 
-/// Has a failure told, unless something higher is known.
+/// Has a failure told, unless something higher is known. `now_ms` is when it failed.
 pub(super) fn want_failed(
     ledger: &Ledger<'_>,
     id: &GenesysMessageId,
     customer: &str,
     (level, reason): (ReceiptLevel, &ReceiptReason),
-    not_before_ms: i64,
+    now_ms: i64,
 ) -> Done<()> {
     ledger
         .sql(
             "INSERT INTO receipt (genesys_id, customer, parts, created_ms, identity) VALUES (?1, ?2, 0, ?3, ?4)
              ON CONFLICT (genesys_id) DO NOTHING",
         )?
-        .execute(params![id.as_str(), customer, not_before_ms, ledger.book.identity])?;
+        .execute(params![id.as_str(), customer, now_ms, ledger.book.identity])?;
     want(
         ledger,
         id,
         level,
         Some((reason.code.as_str(), &reason.sentence)),
-        not_before_ms,
+        now_ms,
     )?;
     Ok(())
 }
@@ -61,7 +65,8 @@ fn want(
 ) -> Done<bool> {
     let changed = ledger
         .sql(
-            "UPDATE receipt SET wanted = ?2, code = ?3, sentence = ?4, tries = 0, not_before_ms = ?5
+            "UPDATE receipt SET wanted = ?2, code = ?3, sentence = ?4, tries = 0,
+               not_before_ms = max(?5, created_ms + ?6)
              WHERE genesys_id = ?1 AND wanted < ?2",
         )?
         .execute(params![
@@ -69,7 +74,8 @@ fn want(
             level as i64,
             reason.map(|(code, _)| code),
             reason.map(|(_, sentence)| sentence),
-            not_before_ms
+            not_before_ms,
+            AFTER_ANSWER_MS
         ])?;
     Ok(changed == 1)
 }

@@ -24,7 +24,22 @@ pub(super) const BUSY_PATIENCE: Duration = Duration::from_secs(5);
 /// Prepared statements kept per connection; more than the outbox has.
 const STATEMENTS: usize = 64;
 
-fn migrations() -> Migrations<'static> {
+/// A part may be tried by several sends, of which any may turn out to have been done. `doubt` is the first of them that
+/// may; `again_of` is the same in the later ones.
+const SENDS_OF_ONE_PART: &str = "
+    ALTER TABLE send ADD COLUMN again_of TEXT;
+    ALTER TABLE message ADD COLUMN doubt TEXT;
+    ALTER TABLE dead_letter ADD COLUMN doubt TEXT;
+    UPDATE message SET doubt = mark WHERE mark IS NOT NULL;
+    UPDATE dead_letter SET doubt = mark WHERE mark IS NOT NULL;
+    DROP INDEX message_mark;
+    DROP INDEX dead_letter_mark;
+    CREATE INDEX send_again ON send (again_of) WHERE again_of IS NOT NULL;
+    CREATE INDEX message_doubt ON message (doubt) WHERE doubt IS NOT NULL;
+    CREATE INDEX dead_letter_doubt ON dead_letter (doubt) WHERE doubt IS NOT NULL;
+    ";
+
+pub(super) fn migrations() -> Migrations<'static> {
     Migrations::new(vec![M::up(
         "
         CREATE TABLE identity (
@@ -84,7 +99,7 @@ fn migrations() -> Migrations<'static> {
         CREATE INDEX dead_letter_body ON dead_letter (died_ms) WHERE payload IS NOT NULL;
         CREATE INDEX dead_letter_mark ON dead_letter (mark) WHERE mark IS NOT NULL;
         ",
-    ), M::up(DEAD_LETTERS_BY_LANE_AND_REASON)])
+    ), M::up(DEAD_LETTERS_BY_LANE_AND_REASON), M::up(SENDS_OF_ONE_PART)])
 }
 
 /// Dead letters are chosen by lane and counted by reason.

@@ -64,7 +64,7 @@ async fn the_body_of_a_message_that_ended_is_in_no_file() {
     join_all(
         dying
             .iter()
-            .map(|seq| async { outbox.dead_letter(*seq, refused(at(0))).await.unwrap() }),
+            .map(|seq| async { outbox.dead_letter(*seq, 0, refused(at(0))).await.unwrap() }),
     )
     .await;
     while outbox.purge(at(15 * 24 * 60 * 60)).await.unwrap() {}

@@ -43,9 +43,14 @@ fn plan(sql: &str) -> Vec<String> {
     "SCAN message USING COVERING INDEX message_outbound"
 )]
 #[case(
-    "marked row",
-    sends::SETTLE,
-    "SEARCH message USING COVERING INDEX message_mark (mark=?)"
+    "row in doubt",
+    sends::PROVE,
+    "SEARCH message USING COVERING INDEX message_doubt (doubt=?)"
+)]
+#[case(
+    "others in doubt",
+    sends::OTHER_DEAD_LETTERS,
+    "SEARCH d USING INDEX dead_letter_lane (lane=?)"
 )]
 #[case(
     "adopted",
