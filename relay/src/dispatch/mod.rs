@@ -15,9 +15,9 @@ pub mod ended;
 pub mod gate;
 pub mod inbound;
 pub mod lanes;
+mod listing;
 #[cfg(test)]
 mod model;
-mod listing;
 pub mod outbound;
 pub mod receipts;
 pub mod retry;

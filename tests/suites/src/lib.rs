@@ -7,10 +7,10 @@
 pub mod collector;
 pub mod command;
 pub mod crash;
+pub mod doubt;
 pub mod hostile;
 pub mod load;
 pub mod power;
-pub mod doubt;
 pub mod process;
 pub mod signed;
 pub mod tenant;

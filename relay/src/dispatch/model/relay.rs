@@ -18,11 +18,12 @@ use crate::clock::{Clock, ManualClock};
 use crate::dispatch::budget::Budget;
 use crate::dispatch::callbacks::Callbacks;
 use crate::dispatch::context::Context;
+use crate::dispatch::search::Waits;
 use crate::dispatch::{self, Directions, Dispatch, Wake};
 use crate::outbox::sqlite::SqliteOutbox;
 use crate::outbox::{Identity, NewRow, Outbox, OutboxError, Rank, StatusReport};
 use crate::public_url::PublicUrl;
-use crate::settings::Allowance;
+use crate::settings::{Allowance, OnUnresolved};
 
 pub(super) const NUMBER: &str = "+15551230000";
 
@@ -55,6 +56,10 @@ impl Relay {
             bell: Arc::new(Notify::new()),
             vitals: Arc::new(Vitals::new(Arc::clone(&clock))),
             public_url: PublicUrl::parse("https://bridge.example.com/acme").unwrap(),
+            validity: Duration::from_hours(4),
+            on_unresolved: OnUnresolved::Fail,
+            failure_notices: false,
+            waits: Waits::default(),
             clock,
             chance: Arc::new(SystemChance),
             stop: stop.subscribe(),
@@ -92,7 +97,11 @@ impl Relay {
             reason: None,
         };
         if let Some(standing) = self.outbox.raise(report).await.unwrap() {
-            self.callbacks.tell(&send, standing.rank);
+            let proved = standing.proved.map(|proved| proved.lane);
+            let awaited = self.callbacks.tell(&send, standing.rank);
+            for lane in proved.into_iter().chain(awaited) {
+                self.wake.news(lane);
+            }
         }
     }
 

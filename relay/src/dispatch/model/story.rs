@@ -197,7 +197,9 @@ impl Story {
         let accepted = self.clock.now();
         let customer = CustomerId::new(CUSTOMERS[customer]);
         let (direction, order, genesys_id) = match &message {
-            Message::InboundText(_) => (Direction::Inbound, Order::Arrival, None),
+            Message::InboundText(_) | Message::FailureNotice(_) => {
+                (Direction::Inbound, Order::Arrival, None)
+            }
             Message::OutboundText(text) => (
                 Direction::Outbound,
                 Order::Claimed(Some(accepted)),
