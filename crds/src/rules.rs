@@ -48,7 +48,7 @@ pub(crate) fn no_outer_blanks() -> Rule {
 /// Failure notices are a message with attributes, which the guide's shape has no place for.
 pub(crate) fn notices_need_current() -> Rule {
     Rule::new(
-        "!has(self.failureNotices) || !self.failureNotices || !has(self.wireProfile) || self.wireProfile == 'Current'",
+        "!has(self.failureNotices) || !self.failureNotices || !has(self.wireProfile) || self.wireProfile != 'Guide'",
     )
     .message("remove failureNotices or write wireProfile: Current: the guide's shape cannot mark a message as ours")
 }

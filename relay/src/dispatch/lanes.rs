@@ -185,7 +185,7 @@ mod tests {
     #[test]
     fn news_ends_the_wait_of_a_head_also_when_they_come_before_it_begins() {
         let (mut lanes, now) = (Lanes::default(), Instant::now());
-        let later = now + Duration::from_secs(60);
+        let later = now + Duration::from_mins(1);
         lanes.wake(lane(1));
         lanes.start(now);
         lanes.finished(lane(1), Rest::Until(later));

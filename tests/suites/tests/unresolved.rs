@@ -149,7 +149,7 @@ async fn a_replay_of_an_unresolved_message_is_looked_up_before_it_is_sent() {
     tenant
         .sandbox
         .set_faults(Fault::new(Endpoint::TwilioCallback, Effect::Held));
-    let replay = tokio::process::Command::new(RELAY)
+    let output = tokio::process::Command::new(RELAY)
         .args([
             "dead-letters",
             "replay",
@@ -161,7 +161,7 @@ async fn a_replay_of_an_unresolved_message_is_looked_up_before_it_is_sent() {
         .output()
         .await
         .expect("the relay's binary can be started");
-    assert!(replay.status.success(), "{replay:?}");
+    assert!(output.status.success(), "{output:?}");
     relay.until_drained(SOON).await;
     assert_eq!(bodies(&tenant), ["quokka"], "the list shows it");
     assert_eq!(relay.status().await["deadLetters"], 0);

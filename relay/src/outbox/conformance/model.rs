@@ -208,11 +208,7 @@ impl Story {
                 self.bury(&head, lane, reason, now).await;
             }
             (Step::Mark { .. }, None) => self.mark(&head, lane, now).await,
-            (Step::NotSent { .. }, Some(send)) => {
-                let known = self.rig.outbox.not_sent(head.seq, send.clone()).await;
-                assert!(known.unwrap());
-                self.reference.not_sent(lane);
-            }
+            (Step::NotSent { .. }, Some(send)) => self.not_sent(head.seq, send, lane).await,
             (Step::Unmark { .. }, Some(send)) => {
                 self.rig
                     .outbox
@@ -234,6 +230,12 @@ impl Story {
             }
             _ => {}
         }
+    }
+
+    async fn not_sent(&mut self, seq: Seq, send: &SendId, lane: &LaneKey) {
+        let known = self.rig.outbox.not_sent(seq, send.clone()).await;
+        assert!(known.unwrap());
+        self.reference.not_sent(lane);
     }
 
     async fn defer(&mut self, seq: Seq, lane: &LaneKey, deferral: Deferral) {
