@@ -20,9 +20,9 @@ use std::sync::Arc;
 use futures_util::StreamExt as _;
 use k8s_openapi::api::core::v1::Secret;
 use kube::core::PartialObjectMeta;
-use kube::runtime::controller::Config;
+use kube::runtime::controller::{Action, Config, Error};
 use kube::runtime::reflector::ObjectRef;
-use kube::runtime::{Controller, Predicate as _, WatchStreamExt as _, predicates};
+use kube::runtime::{Controller, Predicate as _, WatchStreamExt as _, predicates, watcher};
 use kube::{Client, Resource, ResourceExt as _};
 use tokio::sync::{mpsc, watch};
 
@@ -36,6 +36,9 @@ use crate::names::BRIDGE_ANNOTATION;
 use crate::platforms::Platforms;
 use crate::relay_status::RelayStatusReader;
 use crate::validate::Frame;
+
+/// What can go wrong in the controller.
+type Trouble = Error<ReconcileError, watcher::Error>;
 
 /// Bridges that are reconciled at the same time.
 const CONCURRENCY: u16 = 16;
@@ -108,28 +111,25 @@ pub async fn run(equipment: Equipment, mut stop: watch::Receiver<bool>) {
         tokio::spawn(report_synced(of_bridges, of_rest, Arc::clone(&readiness))),
         tokio::spawn(tidy(context, metrics, watches, readiness)),
     ];
-    reconciles
-        .for_each(|outcome| {
-            // The watches tell their failures themselves, and so does each reconcile.
-            if let Err(kube::runtime::controller::Error::RunnerError(error)) = outcome {
-                tracing::error!(%error, "the controller's runner failed");
-            }
-            std::future::ready(())
-        })
-        .await;
+    reconciles.for_each(told).await;
     for task in background {
         task.abort();
     }
 }
 
+/// What the controller itself has to say. The watches tell their failures, and so does each reconcile.
+fn told(outcome: Result<(ObjectRef<Guarded>, Action), Trouble>) -> std::future::Ready<()> {
+    if let Err(Trouble::RunnerError(error)) = outcome {
+        tracing::error!(%error, "the controller's runner failed");
+    }
+    std::future::ready(())
+}
+
 /// Holds the first bridges back until every other cache is filled: an empty cache looks like missing Secrets.
 fn synced(
-    changes: impl futures_util::Stream<Item = Result<Guarded, kube::runtime::watcher::Error>>
-    + Send
-    + 'static,
+    changes: impl futures_util::Stream<Item = Result<Guarded, watcher::Error>> + Send + 'static,
     rest: Filling,
-) -> impl futures_util::Stream<Item = Result<Guarded, kube::runtime::watcher::Error>> + Send + 'static
-{
+) -> impl futures_util::Stream<Item = Result<Guarded, watcher::Error>> + Send + 'static {
     changes.then(move |change| {
         let rest = rest.clone();
         async move {
