@@ -14,6 +14,7 @@ use super::backoff::Backoff;
 use super::caches::Caches;
 use super::index::SecretIndex;
 use crate::admin::Metrics;
+use crate::apply::Rewritten;
 use crate::dereference::SecretReader;
 use crate::names::MANAGER;
 use crate::platforms::Platforms;
@@ -38,6 +39,7 @@ pub(crate) struct Context {
     pub(crate) platforms: Platforms,
     pub(crate) relays: RelayStatusReader,
     pub(crate) secrets: SecretReader,
+    pub(super) rewritten: Rewritten,
     pub(super) metrics: Arc<Metrics>,
     pub(super) backoff: Backoff,
     recorder: Recorder,
@@ -63,6 +65,7 @@ impl Context {
             frame,
             platforms,
             relays,
+            rewritten: Rewritten::default(),
             metrics,
             backoff: Backoff::default(),
             recorder,
@@ -133,6 +136,7 @@ impl Context {
         self.index().forget(namespace, name);
         self.backoff.succeeded(&bridge);
         self.platforms.forget(&bridge);
+        self.rewritten.forget(&bridge);
         self.metrics.forget(&bridge);
         self.written
             .lock()

@@ -14,6 +14,7 @@ use super::{Context, malformed};
 use crate::apply::{self, ApplyError};
 use crate::build::{self, BuildError};
 use crate::dereference::{self, DereferenceError, Observed};
+use crate::error_chain::in_one_line;
 use crate::status::write::StatusError;
 use crate::status::{self, Inputs, due, events};
 use crate::validate::{self, Validation};
@@ -97,7 +98,7 @@ pub(super) fn after_failure(
     let wait = context.backoff.failed(&bridge, context.chance());
     tracing::warn!(
         bridge,
-        error = chain(error),
+        error = in_one_line(error),
         wait_seconds = wait.as_secs(),
         "will try again"
     );
@@ -110,20 +111,6 @@ fn key(object: &Guarded) -> String {
         object.namespace().unwrap_or_default(),
         object.name_any()
     )
-}
-
-/// The error with its causes, in one line.
-fn chain(error: &ReconcileError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        let words = error.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        cause = error.source();
-    }
-    messaging_bridge_clients::mask::numbers_in(&text)
 }
 
 async fn one(bridge: &MessagingBridge, context: &Context) -> Result<Action, ReconcileError> {
@@ -181,7 +168,8 @@ async fn apply(
         return Ok(None);
     };
     let objects = build::build(bridge)?;
-    match apply::apply(&context.client, objects, &observed.children).await {
+    let (client, rewritten) = (&context.client, &context.rewritten);
+    match apply::apply(client, objects, &observed.children, rewritten).await {
         Ok(applied) => {
             observed.workload.stateful_set = Some(Arc::new(applied.stateful_set));
             Ok(None)

@@ -61,14 +61,16 @@ pub(crate) async fn observe(
     let target = validate::target(bridge, &context.frame.settings.platforms).ok();
     let (platform, wait) = match &target {
         Some(target) => {
-            let force = reconcile_at.is_some() && reconcile_at.as_deref() != handled;
+            let force = reconcile_at
+                .clone()
+                .filter(|token| Some(token.as_str()) != handled);
             let request = request(bridge, target, &secrets, &seen, salt, force);
             context.platforms.facts(&request, context.now()).await
         }
         None => (PlatformFacts::default(), NOTHING_TO_ASK),
     };
     let children = workload::children(bridge, &context.caches);
-    let workload = workload::seen(&children, &namespace, context).await?;
+    let workload = workload::seen(&children, &namespace, context).await;
     let relay = if workload::is_running(&workload) {
         context.relays.read(&namespace, &name).await
     } else {
@@ -99,7 +101,7 @@ fn request(
     secrets: &ParsedSecrets,
     seen: &SecretsSeen,
     salt: String,
-    force: bool,
+    force: Option<String>,
 ) -> FactsRequest {
     FactsRequest {
         bridge: salt,
