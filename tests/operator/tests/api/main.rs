@@ -167,9 +167,11 @@ fn all() -> Vec<Trial> {
         Apart patience::an_operator_waits_for_its_definitions_and_leaves_what_does_not_change_alone;
         Beside rules::the_api_server_accepts_and_refuses_what_the_offline_check_does;
         Beside children::a_bridge_gets_all_its_objects_and_all_conditions_from_the_first_write;
+        Beside children::bridges_are_found_by_their_number_and_by_their_integration;
         Beside children::the_longest_and_the_oddest_names_make_valid_objects;
         Beside drift::defaults_and_additions_by_others_are_left_alone;
         Beside drift::a_change_by_hand_is_put_back_once_and_additions_stay;
+        Beside drift::a_field_that_admission_rewrites_is_not_fought_over;
         Beside drift::what_is_deleted_by_hand_is_made_anew;
         Beside accepted::a_name_that_is_taken_is_not_taken_over;
         Beside accepted::an_object_that_a_quota_refuses_is_named;
