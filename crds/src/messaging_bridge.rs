@@ -43,6 +43,8 @@ pub(crate) const MAX_REQUESTS_PER_MINUTE: u32 = 100_000;
     shortname = "mb",
     category = "messaging",
     derive = "PartialEq",
+    selectable = ".spec.twilio.number",
+    selectable = ".spec.genesys.integrationName",
     status = "MessagingBridgeStatus",
     doc = "A MessagingBridge carries a company's text messages between its own Twilio account and its Genesys Cloud \
            org: a customer's text appears on the agents' desktop, the agent's reply on the customer's phone.",

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 use kube::Client;
-use messaging_bridge_clients::{http, mask};
+use messaging_bridge_clients::http;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -16,7 +16,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::admin::{self, Metrics, Readiness};
 use crate::controller::{self, Equipment};
-use crate::crd_wait;
+use crate::crd_wait::{self, DEFINITION};
+use crate::error_chain::in_one_line;
 use crate::platforms::{CallObserver, Platforms};
 use crate::relay_status::{RelayStatusReader, URL_TEMPLATE};
 use crate::settings::OperatorSettings;
@@ -28,7 +29,6 @@ const USER_AGENT: &str = concat!("messaging-bridge-operator/", env!("CARGO_PKG_V
 const DRAIN: Duration = Duration::from_secs(20);
 /// What is waited for before the operator is ready, as `/readyz` says it.
 const PREREQUISITES: [&str; 3] = [DEFINITION, "the bridges", "the caches"];
-const DEFINITION: &str = "the CustomResourceDefinition messagingbridges.messagingbridge.io";
 
 /// Runs one relay for each MessagingBridge of the cluster, and says how each of them is.
 #[derive(Debug, Parser)]
@@ -75,15 +75,9 @@ struct Ended {
 impl Ended {
     /// With its causes, in one line, and without full phone numbers.
     fn failed(error: &dyn std::error::Error) -> Self {
-        let mut why = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            why = format!("{why}: {error}");
-            cause = error.source();
-        }
         Self {
             code: 1,
-            why: mask::numbers_in(&why),
+            why: in_one_line(error),
         }
     }
 }

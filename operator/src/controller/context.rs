@@ -13,6 +13,7 @@ use super::caches::{Caches, Guarded};
 use super::index::SecretIndex;
 use super::memory::Memory;
 use crate::admin::Metrics;
+use crate::apply::Rewritten;
 use crate::dereference::SecretReader;
 use crate::names::MANAGER;
 use crate::platforms::Platforms;
@@ -30,6 +31,7 @@ pub(crate) struct Context {
     pub(crate) platforms: Platforms,
     pub(crate) relays: RelayStatusReader,
     pub(crate) secrets: SecretReader,
+    pub(super) rewritten: Rewritten,
     pub(super) metrics: Arc<Metrics>,
     pub(super) backoff: Backoff,
     pub(super) memory: Memory,
@@ -55,6 +57,7 @@ impl Context {
             frame,
             platforms,
             relays,
+            rewritten: Rewritten::default(),
             metrics,
             backoff: Backoff::default(),
             memory: Memory::default(),
@@ -109,6 +112,7 @@ impl Context {
         self.memory.retain(lives);
         self.platforms.retain(lives);
         self.relays.retain(lives);
+        self.rewritten.retain(lives);
         self.metrics.retain(lives);
         self.reported
             .lock()

@@ -9,6 +9,7 @@ use kube::{Resource as _, ResourceExt as _};
 use super::Context;
 use super::caches::Guarded;
 use crate::names::BRIDGE_ANNOTATION;
+use crate::status::events::News;
 
 /// Names the volume that stays.
 pub(super) async fn announce(gone: &Guarded, context: &Context) {
@@ -39,6 +40,11 @@ pub(super) async fn announce(gone: &Guarded, context: &Context) {
     );
     let reference = gone.object_ref(&());
     context
-        .publish(&reference, EventType::Normal, "VolumeKept", &note)
+        .publish(
+            &reference,
+            EventType::Normal,
+            News::VolumeKept.as_str(),
+            &note,
+        )
         .await;
 }

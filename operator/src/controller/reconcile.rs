@@ -16,6 +16,7 @@ use super::{Context, malformed};
 use crate::apply::{self, ApplyError};
 use crate::build::{self, BuildError};
 use crate::dereference::{self, Ask, DereferenceError, Observed};
+use crate::error_chain::in_one_line;
 use crate::status::write::StatusError;
 use crate::status::{self, Inputs, due, events};
 use crate::validate::{self, BridgeRef, Validation};
@@ -117,7 +118,7 @@ pub(super) fn after_failure(
     let wait = context.backoff.failed(&bridge, context.chance());
     tracing::warn!(
         bridge,
-        error = chain(error),
+        error = in_one_line(error),
         wait_seconds = wait.as_secs(),
         "will try again"
     );
@@ -130,20 +131,6 @@ fn key(object: &Guarded) -> String {
         object.namespace().unwrap_or_default(),
         object.name_any()
     )
-}
-
-/// The error with its causes, in one line.
-fn chain(error: &ReconcileError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        let words = error.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        cause = error.source();
-    }
-    messaging_bridge_clients::mask::numbers_in(&text)
 }
 
 async fn one(bridge: &MessagingBridge, context: &Context) -> Result<Done, ReconcileError> {
@@ -233,7 +220,8 @@ async fn apply(
     if let Some(error) = context.memory.refusal(&key, bridge, &attempt) {
         return Ok(Some(error));
     }
-    match apply::apply(&context.client, objects, &observed.children).await {
+    let (client, rewritten) = (&context.client, &context.rewritten);
+    match apply::apply(client, objects, &observed.children, rewritten).await {
         Ok(applied) => {
             context.memory.attempted(&key, bridge, None);
             observed.workload.stateful_set = Some(Arc::new(applied.stateful_set));

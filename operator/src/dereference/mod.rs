@@ -72,14 +72,16 @@ pub(crate) async fn observe(
     let (platform, wait) = match &target {
         Some(_) if ask == Ask::Nobody => (PlatformFacts::deferred(), Duration::ZERO),
         Some(target) => {
-            let force = reconcile_at.is_some() && reconcile_at.as_deref() != handled;
+            let force = reconcile_at
+                .clone()
+                .filter(|token| Some(token.as_str()) != handled);
             let request = request(bridge, target, &secrets, salt, force);
             context.platforms.facts(&request, context.now()).await
         }
         None => (PlatformFacts::default(), NOTHING_TO_ASK),
     };
     let children = workload::children(bridge, &context.caches);
-    let workload = workload::seen(&children, &namespace, context).await?;
+    let workload = workload::seen(&children, &namespace, context).await;
     let relay = if workload::is_running(&workload) {
         context.relays.read(&namespace, &name).await
     } else {
@@ -114,7 +116,7 @@ fn request(
     target: &Target,
     secrets: &ParsedSecrets,
     salt: String,
-    force: bool,
+    force: Option<String>,
 ) -> FactsRequest {
     FactsRequest {
         bridge: salt,

@@ -56,8 +56,9 @@ pub struct FactsRequest {
     pub bridge: String,
     /// Changes when anything changes that an answer depends on: spec, Secrets.
     pub version: String,
-    /// A person asks for a check now.
-    pub force: bool,
+    /// A person asks for a check now, with this word. For one word both are asked once, also where the status that
+    /// would repeat it could not be written.
+    pub force: Option<String>,
     /// Where the organisation is.
     pub hosts: GenesysHosts,
     /// The shape of the API.
@@ -78,10 +79,17 @@ pub struct FactsRequest {
     pub messaging_service: Option<MessagingServiceSid>,
 }
 
+impl FactsRequest {
+    fn is_forced(&self, known: Option<&Remembering>) -> bool {
+        self.force.is_some() && known.and_then(|known| known.forced.as_ref()) != self.force.as_ref()
+    }
+}
+
 /// What is remembered of one bridge.
 #[derive(Clone)]
 struct Remembering {
     version: String,
+    forced: Option<String>,
     questions: Questions,
     facts: PlatformFacts,
     due: Instant,
@@ -135,7 +143,8 @@ impl Platforms {
         let same = known
             .as_ref()
             .is_some_and(|known| known.version == request.version && known.questions == questions);
-        if let Some(known) = known.as_ref().filter(|_| same && !request.force) {
+        let forced = request.is_forced(known.as_ref());
+        if let Some(known) = known.as_ref().filter(|_| same && !forced) {
             let wait = known.due.saturating_duration_since(Instant::now());
             if !wait.is_zero() {
                 return (known.facts.clone(), wait);
@@ -143,6 +152,7 @@ impl Platforms {
         }
         let mut remembering = known.unwrap_or_else(|| Remembering {
             version: String::new(),
+            forced: None,
             questions: Questions::default(),
             facts: PlatformFacts::default(),
             due: Instant::now(),
@@ -162,13 +172,14 @@ impl Platforms {
                 DEFERRED.mul_f64(0.8 + 0.4 * (self.chance)()),
             );
         };
-        let age = match (request.force, same) {
+        let age = match (forced, same) {
             (true, _) => Duration::ZERO,
             (false, true) => self.interval / 2,
             (false, false) => RECENT,
         };
         let wait = Box::pin(self.check(request, &mut remembering, age)).await;
         remembering.version.clone_from(&request.version);
+        remembering.forced.clone_from(&request.force);
         remembering.facts.checked = Some(now);
         remembering.due = Instant::now() + wait;
         let facts = remembering.facts.clone();
@@ -270,6 +281,7 @@ impl Platforms {
             observer: &self.observer,
             known,
             pools: remembering.pools,
+            forced: request.is_forced(Some(remembering)),
         };
         let findings = timeout(LONGEST, inquiry.make()).await;
         Some(findings.unwrap_or_else(|_| (Err(too_long(Platform::Twilio)), remembering.pools)))

@@ -7,7 +7,7 @@ fn named(request: &FactsRequest, bridge: &str) -> FactsRequest {
     FactsRequest {
         bridge: bridge.to_owned(),
         version: request.version.clone(),
-        force: false,
+        force: None,
         hosts: request.hosts.clone(),
         profile: request.profile,
         integration_name: request.integration_name.clone(),

@@ -28,9 +28,13 @@ async fn set_versions(client: &Client, versions: &Value) {
         .unwrap();
 }
 
-/// Versions that take anything as a spec.
+/// Versions that take anything as a spec; fields to select by need a schema that has them.
 fn relaxed(versions: &Value) -> Value {
     let mut versions = versions.clone();
+    versions[0]
+        .as_object_mut()
+        .unwrap()
+        .remove("selectableFields");
     let schema = &mut versions[0]["schema"]["openAPIV3Schema"];
     schema["properties"]["spec"] =
         json!({"type": "object", "x-kubernetes-preserve-unknown-fields": true});
