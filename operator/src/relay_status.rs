@@ -217,13 +217,13 @@ mod tests {
 
     #[tokio::test]
     async fn looks_in_vain_are_counted_until_the_relay_is_heard() {
+        static UP: AtomicBool = AtomicBool::new(false);
         let answers = |up: &'static AtomicBool| {
             axum::Router::new().fallback(move || async move {
                 let code = if up.load(Ordering::Relaxed) { 200 } else { 503 };
                 (http::StatusCode::from_u16(code).unwrap(), "{}")
             })
         };
-        static UP: AtomicBool = AtomicBool::new(false);
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, answers(&UP)).await });
