@@ -8,7 +8,7 @@
 //! faults are ordinary failpoints, set through `FAILPOINTS`.
 
 /// Every step that a process can be killed in, roughly in the order in which a message meets them.
-pub const STEPS: [&str; 18] = [
+pub const STEPS: [&str; 19] = [
     // A webhook was verified and read; nothing is stored.
     "accept",
     // A message and its key are in the transaction.
@@ -19,6 +19,8 @@ pub const STEPS: [&str; 18] = [
     "committed",
     // The webhook is about to be answered.
     "acknowledge",
+    // What Twilio's list has of a customer and lacked is in the transaction.
+    "heal",
     // An attempt mark is in the transaction.
     "mark",
     // Marked; the POST to Twilio is about to begin.

@@ -318,6 +318,16 @@ impl TwilioClient {
         url
     }
 
+    /// A GET of something below the account.
+    pub(super) fn get_resource(&self, account: &AccountSid, path: &[&str]) -> RequestBuilder {
+        self.shared.http.get(self.resource(account, path))
+    }
+
+    /// A GET of the next page of something below the account.
+    pub(super) fn get_resource_page(&self, uri: &str) -> RequestBuilder {
+        self.shared.http.get(page(&self.shared.base, uri))
+    }
+
     /// A GET of something below the API for Messaging Services.
     pub(super) fn get_messaging(&self, path: &[&str]) -> RequestBuilder {
         let url = endpoint(&self.shared.messaging, path.iter().copied());

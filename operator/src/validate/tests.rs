@@ -76,7 +76,7 @@ fn number() -> NumberFacts {
             phone_number: "+15551230000".to_owned(),
             sms_url: Some(INBOUND.to_owned()),
             sms_method: Some("POST".to_owned()),
-            sms_fallback_url: None,
+            sms_fallback_url: Some(INBOUND.to_owned()),
             sms_application_sid: None,
             capabilities: Capabilities {
                 sms: true,
@@ -213,7 +213,7 @@ fn service() -> MessagingService {
         friendly_name: "texts".to_owned(),
         inbound_request_url: None,
         inbound_method: None,
-        fallback_url: None,
+        fallback_url: Some(INBOUND.to_owned()),
         use_inbound_webhook_on_number: false,
     }
 }

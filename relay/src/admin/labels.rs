@@ -27,6 +27,7 @@ names! {
     ReceiptLabels: ["status", "outcome"],
     SettledLabels: ["how"],
     AllowanceLabels: ["what"],
+    EndLabels: ["outcome"],
 }
 
 /// A webhook and what became of it.
@@ -34,6 +35,12 @@ names! {
 pub(super) struct WebhookLabels {
     pub(super) hook: &'static str,
     pub(super) verdict: &'static str,
+}
+
+/// How a look for missed messages, or a question for a status, ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct EndLabels {
+    pub(super) outcome: &'static str,
 }
 
 /// A direction and an outcome.

@@ -11,6 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::{MetricType, TypedMetric};
 use prometheus_client::registry::{Metric, Registry, Unit};
 
+use super::gaps::GapMetrics;
 use super::labels::{
     AllowanceLabels, DirectionLabels, LetterLabels, Names, OutcomeLabels, ReceiptLabels,
     RetryLabels, SettledLabels, TraceLabels, WebhookLabels,
@@ -58,6 +59,7 @@ pub struct Metrics {
     pub(super) ambiguous: Counter,
     pub(super) settled: Family<SettledLabels, Counter>,
     pub(super) receipts: Family<ReceiptLabels, Counter>,
+    pub(super) gaps: GapMetrics,
     waiting: Family<DirectionLabels, Gauge>,
     oldest: Family<DirectionLabels, Gauge>,
     blocked: Family<DirectionLabels, Gauge>,
@@ -104,6 +106,7 @@ impl Default for Metrics {
             ambiguous: Counter::default(),
             settled: Family::default(),
             receipts: Family::default(),
+            gaps: GapMetrics::default(),
             waiting: Family::default(),
             oldest: Family::default(),
             blocked: Family::default(),
@@ -117,6 +120,7 @@ impl Default for Metrics {
         metrics.register_what_waits();
         metrics.register_what_happens();
         metrics.register_what_is_given_up();
+        metrics.register_what_was_missed();
         metrics.register_the_platforms();
         metrics
     }
@@ -230,6 +234,41 @@ impl Metrics {
         self.add_family(messages, |all| &all.outcomes);
         let letters = entry(ASKS, "dead_letters", "Dead letters kept, by reason");
         self.add_family(letters, |all| &all.dead_letters);
+    }
+
+    fn register_what_was_missed(&mut self) {
+        const ASKS: &str = "What did the webhooks miss?";
+        let healed = entry(
+            ASKS,
+            "healed",
+            "Customers' messages that were found in Twilio's list and stored",
+        );
+        self.add(healed, |all| &all.gaps.healed);
+        let redacted = entry(
+            ASKS,
+            "redacted",
+            "Missed messages whose text Twilio does not have any more",
+        );
+        self.add(redacted, |all| &all.gaps.redacted);
+        let passes = entry(
+            ASKS,
+            "gap_passes",
+            "Looks for missed messages: complete, piece (there is more), failed",
+        );
+        self.add_family(passes, |all| &all.gaps.passes);
+        let uncovered = entry(
+            ASKS,
+            "gap_uncovered",
+            "How far back missed messages are still possible; about 900 to 1,300 when all is well, 0 until Twilio's list \
+             was read once",
+        );
+        self.add(uncovered.seconds(), |all| &all.gaps.uncovered);
+        let asked = entry(
+            ASKS,
+            "statuses_asked",
+            "Statuses asked for because they did not come: raised (news), unchanged, gone, failed",
+        );
+        self.add_family(asked, |all| &all.gaps.asked);
     }
 
     fn register_the_platforms(&mut self) {

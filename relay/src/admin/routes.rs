@@ -109,6 +109,7 @@ async fn metrics_text(admin: &Admin) -> Result<String, OutboxError> {
             .token_life()
             .map(|life| [life.age.as_secs(), life.remaining.as_secs()]),
     };
+    admin.vitals.gaps.set_gauges(now);
     let metrics = &admin.vitals.metrics;
     metrics.set_gauges(&reading);
     metrics
@@ -126,6 +127,7 @@ async fn status(State(admin): State<Arc<Admin>>) -> Response {
         }
     };
     let (genesys, twilio) = admin.vitals.health();
+    let (gaps, statuses) = admin.vitals.gaps.status();
     axum::Json(Status {
         bridge: admin.bridge.clone(),
         version: env!("CARGO_PKG_VERSION"),
@@ -140,6 +142,8 @@ async fn status(State(admin): State<Arc<Admin>>) -> Response {
         outbox_bytes: stats.bytes,
         genesys,
         twilio,
+        gaps,
+        statuses,
         secrets: admin.secrets.borrow().fingerprints.clone(),
     })
     .into_response()

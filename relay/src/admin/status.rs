@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::gaps::{AskedStatus, GapStatus};
 use super::vitals::PlatformHealth;
 use crate::dispatch::gate::Blocked;
 use crate::outbox::{Direction, Stats};
@@ -31,6 +32,10 @@ pub struct Status {
     pub genesys: PlatformHealth,
     /// How Twilio fares.
     pub twilio: PlatformHealth,
+    /// Customers' messages that the webhooks missed.
+    pub gaps: GapStatus,
+    /// Statuses that were asked for.
+    pub statuses: AskedStatus,
     /// Which Secrets are loaded.
     pub secrets: Fingerprints,
 }

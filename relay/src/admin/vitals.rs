@@ -8,6 +8,7 @@ use messaging_bridge_clients::ApiError;
 use messaging_bridge_clients::genesys::ReceiptStatus;
 use serde::Serialize;
 
+use super::gaps::Gaps;
 use super::labels::{
     DirectionLabels, OutcomeLabels, ReceiptLabels, RetryLabels, SettledLabels, TraceLabels,
     WebhookLabels,
@@ -157,6 +158,8 @@ struct Seen {
 pub struct Vitals {
     /// The metrics that the reports are counted in.
     pub(super) metrics: Metrics,
+    /// What healing did.
+    pub gaps: Gaps,
     seen: Mutex<Seen>,
     clock: Arc<dyn Clock>,
     tracer: Tracer,
@@ -184,8 +187,10 @@ fn exemplar(journey: &Journey) -> TraceLabels {
 impl Vitals {
     /// Nothing has happened yet.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
+        let metrics = Metrics::default();
         Self {
-            metrics: Metrics::default(),
+            gaps: Gaps::new(metrics.gaps.clone()),
+            metrics,
             seen: Mutex::default(),
             clock,
             tracer: Tracer::default(),

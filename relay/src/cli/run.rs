@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use messaging_bridge_clients::genesys::{GenesysClient, IntegrationId};
 use messaging_bridge_clients::twilio::TwilioClient;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::CliError;
 use super::args::RunArgs;
@@ -25,6 +25,7 @@ use crate::dispatch::callbacks::Callbacks;
 use crate::dispatch::context::Context;
 use crate::dispatch::search::Waits;
 use crate::dispatch::{self, Directions, Dispatch, Pulse, Wake};
+use crate::heal::{Healer, Hold};
 use crate::integration::{self, Resolver};
 use crate::outbox::Outbox;
 use crate::outbox::sqlite::SqliteOutbox;
@@ -51,6 +52,7 @@ struct Parts {
     directions: Directions,
     changes: watch::Sender<u64>,
     stop: watch::Sender<bool>,
+    missed: Arc<Notify>,
     genesys: GenesysClient,
     twilio: TwilioClient,
     clock: Arc<dyn Clock>,
@@ -155,6 +157,7 @@ fn assemble(
         directions: Directions::default(),
         changes: watch::Sender::new(0),
         stop: watch::Sender::new(false),
+        missed: Arc::default(),
         genesys,
         twilio,
         clock,
@@ -163,6 +166,11 @@ fn assemble(
 }
 
 async fn start_dispatch(parts: &Parts, arguments: &RunArgs) -> Result<(Dispatch, Wake), CliError> {
+    let timings = arguments.healing.timings();
+    // Before a webhook can be taken: everything from here on arrived since the start.
+    let since = parts.outbox.next_seq().await;
+    let since = since.map_err(|error| CliError::failed(&error))?;
+    let first_over = watch::Sender::new(false);
     let context = Context {
         outbox: Arc::clone(&parts.outbox),
         genesys: parts.genesys.clone(),
@@ -185,14 +193,37 @@ async fn start_dispatch(parts: &Parts, arguments: &RunArgs) -> Result<(Dispatch,
         chance: Arc::clone(&parts.chance),
         stop: parts.stop.subscribe(),
     };
-    dispatch::start(
+    let (dispatch, wake) = dispatch::start(
         Arc::new(context),
         parts.directions.clone(),
         parts.changes.subscribe(),
         parts.stop.clone(),
+        Hold {
+            over: first_over.subscribe(),
+            at_most: timings.hold,
+        },
     )
     .await
-    .map_err(|error| CliError::failed(&error))
+    .map_err(|error| CliError::failed(&error))?;
+    let healer = Healer {
+        outbox: Arc::clone(&parts.outbox),
+        twilio: parts.twilio.clone(),
+        number: parts.settings.number.clone(),
+        wake: wake.clone(),
+        callbacks: Arc::clone(&parts.callbacks),
+        outbound: Arc::clone(&parts.directions.outbound),
+        vitals: Arc::clone(&parts.vitals),
+        clock: Arc::clone(&parts.clock),
+        chance: Arc::clone(&parts.chance),
+        missed: Arc::clone(&parts.missed),
+        changes: parts.changes.subscribe(),
+        stop: parts.stop.subscribe(),
+        timings,
+        since,
+        first_over,
+    };
+    tokio::spawn(healer.run());
+    Ok((dispatch, wake))
 }
 
 fn resolver(parts: &Parts, arguments: &RunArgs) -> Resolver {
@@ -265,6 +296,7 @@ async fn serve_until_signal(
         wake: wake.clone(),
         outbound: Arc::clone(&parts.directions.outbound),
         callbacks: Arc::clone(&parts.callbacks),
+        missed: Arc::clone(&parts.missed),
         vitals: Arc::clone(&parts.vitals),
         clock: Arc::clone(&parts.clock),
     }));

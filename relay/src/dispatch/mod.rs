@@ -38,6 +38,7 @@ use self::outbound::OutboundWorker;
 use self::receipts::ReceiptLoop;
 use self::search::Searches;
 use self::traffic::Traffic;
+use crate::heal::Hold;
 use crate::outbox::{Direction, LaneKey, OutboxError, WaitingLane};
 
 /// Calls to Genesys at once; the budget bounds them over time.
@@ -116,12 +117,14 @@ impl Pulse {
 }
 
 /// Starts both directions and the receipts with what waits in the outbox. `changes` rises when something changed that
-/// a block may rest on: a Secret, or the integration. `stop` ends it; the context's workers hear it too.
+/// a block may rest on: a Secret, or the integration. `stop` ends it; the context's workers hear it too. The inbound
+/// lanes begin after `hold`.
 pub async fn start(
     context: Arc<Context>,
     directions: Directions,
     changes: watch::Receiver<u64>,
     stop: watch::Sender<bool>,
+    hold: Hold,
 ) -> Result<(Dispatch, Wake), OutboxError> {
     let now = context.clock.now();
     let waiting = context.outbox.lanes().await?;
@@ -170,8 +173,12 @@ pub async fn start(
         wake: wake.clone(),
         stop: stop.subscribe(),
     };
+    let first_look = hold.wait(stop.subscribe());
     let loops = vec![
-        spawn(inbound_loop, inbound_lanes),
+        tokio::spawn(async move {
+            first_look.await;
+            inbound_loop.run(inbound_lanes).await;
+        }),
         spawn(outbound_loop, outbound_lanes),
         tokio::spawn(receipts.run()),
     ];

@@ -15,6 +15,7 @@
 
 #[cfg(test)]
 mod conformance;
+mod gap;
 mod progress;
 pub mod sqlite;
 mod types;
@@ -25,6 +26,7 @@ use messaging_bridge_clients::twilio::MessageSid;
 
 use crate::message::CustomerId;
 
+pub use gap::{AskedUpTo, Filled, Found, Gap, Listed, Place, Unfinished};
 pub use progress::{
     Burial, Doubt, Mark, PartSent, Proved, Rank, Receipt, ReceiptLevel, ReceiptReason, SendState,
     Standing, StatusReport, WaitingReceipt,
@@ -125,6 +127,37 @@ pub trait Outbox: Send + Sync + 'static {
 
     /// Puts a receipt back until later.
     fn receipt_defer(&self, receipt: &Receipt, until: Timestamp) -> Answer<'_, ()>;
+
+    // --- what was missed ---
+
+    /// The number that the next row gets.
+    fn next_seq(&self) -> Answer<'_, Seq>;
+
+    /// Of these keys, those that nobody has taken, ever.
+    fn lacking(&self, keys: Vec<String>) -> Answer<'_, Vec<String>>;
+
+    /// Stores the messages of a gap that still lack, each with its key; all or none. As an append it never waits for
+    /// room, and it leaves the part of the budget that is kept for webhooks.
+    fn fill(&self, gap: Gap) -> Answer<'_, Filled>;
+
+    /// Up to when nothing is missed; `None` on a new volume, and after a change of sender or organisation. Keys of
+    /// messages that came later are not purged.
+    fn gap_mark(&self) -> Answer<'_, Option<Timestamp>>;
+
+    /// Records up to when nothing is missed.
+    fn set_gap_mark(&self, mark: Timestamp) -> Answer<'_, ()>;
+
+    /// Sends with a SID and without a final status that were marked within these times (both included) and that this
+    /// round did not ask about yet; oldest first.
+    fn unfinished(
+        &self,
+        round: u32,
+        marked: (Timestamp, Timestamp),
+        limit: u32,
+    ) -> Answer<'_, Vec<Unfinished>>;
+
+    /// Records how far a round came.
+    fn asked(&self, round: u32, up_to: AskedUpTo) -> Answer<'_, ()>;
 
     // --- life ---
 

@@ -6,7 +6,7 @@ use messaging_bridge_clients::twilio::{FormFields, parse_inbound};
 
 use super::genesys_outbound::{self, Intent};
 use super::{handshake, twilio_inbound};
-use crate::message::{CustomerId, Message};
+use crate::message::Message;
 
 /// The answer to a handshake.
 pub fn challenge(query: &str) -> Option<String> {
@@ -16,8 +16,7 @@ pub fn challenge(query: &str) -> Option<String> {
 /// The message of a Twilio form, if it is one.
 pub fn from_twilio(form: &FormFields) -> Option<Message> {
     let sms = parse_inbound(form).ok()?;
-    let customer = CustomerId::new(sms.from.clone());
-    let text = twilio_inbound::canonical(form, sms, customer);
+    let text = twilio_inbound::canonical(form, sms);
     Some(Message::InboundText(text))
 }
 

@@ -20,7 +20,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use messaging_bridge_clients::genesys::IntegrationId;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::admin::vitals::Vitals;
 use crate::clock::Clock;
@@ -39,7 +39,7 @@ const LARGEST_BODY: usize = 1024 * 1024;
 const COMMIT_PATIENCE: Duration = Duration::from_secs(4);
 
 /// De-duplication keys live this long, longer than any platform repeats.
-const KEY_LIFE: Duration = Duration::from_hours(30 * 24);
+pub(crate) const KEY_LIFE: Duration = Duration::from_hours(30 * 24);
 
 /// What the webhooks work with.
 pub struct Intake {
@@ -57,6 +57,8 @@ pub struct Intake {
     pub outbound: Arc<Traffic>,
     /// Tells which lane waits for a callback.
     pub callbacks: Arc<Callbacks>,
+    /// Told when a customer's message could not be stored.
+    pub missed: Arc<Notify>,
     /// What is seen from outside.
     pub vitals: Arc<Vitals>,
     /// Wall-clock time.

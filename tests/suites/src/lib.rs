@@ -8,6 +8,7 @@ pub mod collector;
 pub mod command;
 pub mod crash;
 pub mod doubt;
+pub mod healing;
 pub mod hostile;
 pub mod load;
 pub mod power;

@@ -20,6 +20,7 @@ use crate::dispatch::callbacks::Callbacks;
 use crate::dispatch::context::Context;
 use crate::dispatch::search::Waits;
 use crate::dispatch::{self, Directions, Dispatch, Wake};
+use crate::heal::Hold;
 use crate::outbox::sqlite::SqliteOutbox;
 use crate::outbox::{Identity, NewRow, Outbox, OutboxError, Rank, StatusReport};
 use crate::public_url::PublicUrl;
@@ -69,6 +70,10 @@ impl Relay {
             Directions::default(),
             changes.subscribe(),
             stop,
+            Hold {
+                over: watch::channel(true).1,
+                at_most: Duration::ZERO,
+            },
         )
         .await
         .unwrap();

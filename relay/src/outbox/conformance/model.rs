@@ -37,9 +37,9 @@ proptest! {
 }
 
 /// A backend and its reference, side by side.
-struct Story {
-    rig: Rig,
-    reference: Reference,
+pub(super) struct Story {
+    pub(super) rig: Rig,
+    pub(super) reference: Reference,
     lanes: Vec<LaneKey>,
     /// Every send ever marked, known still or not.
     sends: Vec<String>,
@@ -119,6 +119,7 @@ impl Story {
                     .await;
             }
             Step::Wait { seconds } => self.rig.wait(*seconds),
+            Step::Fill { .. } | Step::Ask { .. } => self.heal(step, now).await,
             Step::Defer { lane, .. } | Step::Complete { lane } | Step::Bury { lane, .. } => {
                 let lane = lane.get(&self.lanes).clone();
                 self.with_head(step, &lane, now).await;

@@ -35,6 +35,7 @@ pub(super) struct Send {
     pub(super) parts: u32,
     pub(super) has_sid: bool,
     pub(super) rank: Rank,
+    pub(super) marked: Timestamp,
 }
 
 #[derive(Debug, Clone)]
@@ -87,14 +88,16 @@ pub(super) struct Reference {
     pub(super) sends: BTreeMap<String, Send>,
     pub(super) receipts: BTreeMap<String, Receipt>,
     /// When each key is free again.
-    keys: BTreeMap<String, Timestamp>,
+    pub(super) keys: BTreeMap<String, Timestamp>,
     /// The last time given to each customer's texts.
-    times: BTreeMap<LaneKey, Timestamp>,
+    pub(super) times: BTreeMap<LaneKey, Timestamp>,
     /// Whose each message to Twilio is.
     customers: BTreeMap<String, String>,
-    appended: usize,
+    pub(super) appended: usize,
     /// Whether the last callback or answer proved a part of a waiting message, and whether that was its last.
     pub(super) proved: Option<bool>,
+    /// How far each round of asking came: a time, and a send marked at that time.
+    pub(super) asked: BTreeMap<u32, (Timestamp, String)>,
 }
 
 impl Reference {
@@ -287,6 +290,7 @@ impl Reference {
                 parts,
                 has_sid: false,
                 rank: Rank::Pending,
+                marked: now,
             },
         );
     }

@@ -214,7 +214,7 @@ pub(super) fn prove(ledger: &mut Ledger<'_>, first: &str, last: bool) -> Done<()
 }
 
 /// The identities whose rows this relay may deliver.
-fn our_identities(ledger: &Ledger<'_>) -> Done<Vec<i64>> {
+pub(super) fn our_identities(ledger: &Ledger<'_>) -> Done<Vec<i64>> {
     let stored = identities(ledger.db)?;
     let Some((_, current)) = stored.iter().find(|(id, _)| *id == ledger.book.identity) else {
         return Ok(Vec::new());

@@ -37,6 +37,13 @@ pub(super) fn append(ledger: &mut Ledger<'_>, row: &NewRow, budget: u64) -> Done
     Ok(Appended::Stored(seq))
 }
 
+/// Where a new row stands in its lane, and its `channel.time`.
+#[derive(Clone, Copy)]
+pub(super) struct NewPlace {
+    pub(super) position: i64,
+    pub(super) time: i64,
+}
+
 /// Inserts the row; its key is claimed already.
 pub(super) fn store(ledger: &mut Ledger<'_>, row: &NewRow) -> Done<Seq> {
     let seq = ledger.book.next_seq;
@@ -48,6 +55,12 @@ pub(super) fn store(ledger: &mut Ledger<'_>, row: &NewRow) -> Done<Seq> {
             millis(row.accepted),
         ),
     };
+    insert(ledger, row, NewPlace { position, time })
+}
+
+/// Inserts the row at a place.
+pub(super) fn insert(ledger: &mut Ledger<'_>, row: &NewRow, place: NewPlace) -> Done<Seq> {
+    let seq = ledger.book.next_seq;
     ledger
         .sql(
             "INSERT INTO message (seq, lane, direction, position, time_ms, accepted_ms, key, genesys_id, identity, payload)
@@ -57,8 +70,8 @@ pub(super) fn store(ledger: &mut Ledger<'_>, row: &NewRow) -> Done<Seq> {
             seq,
             row.lane.expose(),
             row.lane.direction() as i64,
-            position,
-            time,
+            place.position,
+            place.time,
             millis(row.accepted),
             row.key.text,
             row.genesys_id.as_ref().map(GenesysMessageId::as_str),
@@ -104,6 +117,18 @@ pub(super) fn arrival_time(ledger: &Ledger<'_>, lane: &LaneKey, arrived: Timesta
              RETURNING last_time_ms",
         )?
         .query_row(params![lane.customer(), millis(arrived)], |row| row.get(0))?)
+}
+
+/// What arrives from now on is later than this: a missed message keeps the time that Twilio gave it.
+pub(super) fn arrivals_follow(ledger: &Ledger<'_>, lane: &LaneKey, time: i64) -> Done<()> {
+    ledger
+        .sql(
+            "INSERT INTO contact (customer, last_time_ms) VALUES (?1, ?2)
+             ON CONFLICT (customer) DO UPDATE
+             SET last_time_ms = max(excluded.last_time_ms, contact.last_time_ms)",
+        )?
+        .execute(params![lane.customer(), time])?;
+    Ok(())
 }
 
 /// A position behind all of a lane, for what claims no time.

@@ -7,6 +7,7 @@
 mod dead_letters;
 mod export;
 mod forget;
+mod gaps;
 mod group_commit;
 mod import;
 mod ledger;
@@ -33,10 +34,10 @@ use self::export::Stamp;
 use self::group_commit::{CUT_LOG_EVERY, Writer};
 use self::volume::{DirectoryLock, Volume};
 use super::{
-    Answer, Appended, Burial, DeadLetter, DeadLetterCount, DeadLetterDetail, DeadLetterId,
-    DeadReason, Deferral, Direction, Forgotten, Head, Identity, LaneKey, LetterSelection, Mark,
-    NewRow, Outbox, OutboxError, PartSent, Proved, Receipt, Refusal, SendId, SendState, Seq,
-    Standing, Stats, StatusReport, WaitingLane, WaitingReceipt,
+    Answer, Appended, AskedUpTo, Burial, DeadLetter, DeadLetterCount, DeadLetterDetail,
+    DeadLetterId, DeadReason, Deferral, Direction, Filled, Forgotten, Gap, Head, Identity, LaneKey,
+    LetterSelection, Mark, NewRow, Outbox, OutboxError, PartSent, Proved, Receipt, Refusal, SendId,
+    SendState, Seq, Standing, Stats, StatusReport, Unfinished, WaitingLane, WaitingReceipt,
 };
 use crate::clock::Clock;
 use crate::message::CustomerId;
@@ -325,6 +326,57 @@ impl Outbox for SqliteOutbox {
         let receipt = receipt.clone();
         self.writer
             .call(move |ledger| receipts::defer(ledger, &receipt, until))
+            .boxed()
+    }
+
+    fn next_seq(&self) -> Answer<'_, Seq> {
+        self.writer
+            .call(|ledger| Ok(Seq(ledger.book.next_seq)))
+            .boxed()
+    }
+
+    fn lacking(&self, keys: Vec<String>) -> Answer<'_, Vec<String>> {
+        self.writer
+            .call(move |ledger| gaps::lacking(ledger, &keys))
+            .boxed()
+    }
+
+    fn fill(&self, gap: Gap) -> Answer<'_, Filled> {
+        async move {
+            let _place = self.admit()?;
+            // A gap can be filled later as well: the last tenth is for webhooks.
+            let budget = self.budget_of(Direction::Outbound);
+            self.writer
+                .call(move |ledger| gaps::fill(ledger, &gap, budget))
+                .await
+        }
+        .boxed()
+    }
+
+    fn gap_mark(&self) -> Answer<'_, Option<Timestamp>> {
+        self.writer.call(|ledger| gaps::gap_mark(ledger)).boxed()
+    }
+
+    fn set_gap_mark(&self, mark: Timestamp) -> Answer<'_, ()> {
+        self.writer
+            .call(move |ledger| gaps::set_gap_mark(ledger, mark))
+            .boxed()
+    }
+
+    fn unfinished(
+        &self,
+        round: u32,
+        marked: (Timestamp, Timestamp),
+        limit: u32,
+    ) -> Answer<'_, Vec<Unfinished>> {
+        self.writer
+            .call(move |ledger| gaps::unfinished(ledger, round, marked, limit))
+            .boxed()
+    }
+
+    fn asked(&self, round: u32, up_to: AskedUpTo) -> Answer<'_, ()> {
+        self.writer
+            .call(move |ledger| gaps::asked(ledger, round, &up_to))
             .boxed()
     }
 

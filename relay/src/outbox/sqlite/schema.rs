@@ -99,13 +99,20 @@ pub(super) fn migrations() -> Migrations<'static> {
         CREATE INDEX dead_letter_body ON dead_letter (died_ms) WHERE payload IS NOT NULL;
         CREATE INDEX dead_letter_mark ON dead_letter (mark) WHERE mark IS NOT NULL;
         ",
-    ), M::up(DEAD_LETTERS_BY_LANE_AND_REASON), M::up(SENDS_OF_ONE_PART)])
+    ), M::up(DEAD_LETTERS_BY_LANE_AND_REASON), M::up(SENDS_OF_ONE_PART), M::up(MARKS)])
 }
 
 /// Dead letters are chosen by lane and counted by reason.
 const DEAD_LETTERS_BY_LANE_AND_REASON: &str = "
     CREATE INDEX dead_letter_lane ON dead_letter (lane);
     CREATE INDEX dead_letter_reason ON dead_letter (direction, reason);
+";
+
+/// How far gaps were looked for, and how far each round of asking for statuses came.
+const MARKS: &str = "
+    CREATE TABLE mark (
+        name TEXT PRIMARY KEY, at_ms INTEGER NOT NULL, send TEXT NOT NULL, identity INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
 ";
 
 /// Opens (or makes) the database file and brings its tables up to date.

@@ -2,7 +2,7 @@
 
 use rstest::rstest;
 
-use super::super::{dead_letters, messages, receipts, retention, schema, sends};
+use super::super::{dead_letters, gaps, messages, receipts, retention, schema, sends};
 use super::identity;
 
 /// The steps of a statement's plan.
@@ -96,6 +96,17 @@ fn plan(sql: &str) -> Vec<String> {
     "old dead letters",
     retention::DEAD_LETTERS,
     "SEARCH dead_letter USING COVERING INDEX dead_letter_died (died_ms<?)"
+)]
+#[case("taken key", gaps::TAKEN, "SEARCH dedup USING PRIMARY KEY (key=?)")]
+#[case(
+    "what waits of a lane",
+    gaps::WAITING,
+    "SEARCH message USING INDEX message_lane (lane=?)"
+)]
+#[case(
+    "unfinished sends",
+    gaps::UNFINISHED,
+    "SEARCH send USING INDEX send_created (created_ms>? AND created_ms<?)"
 )]
 #[case(
     "dead letters by reason",
