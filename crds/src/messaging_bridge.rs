@@ -29,7 +29,11 @@ use crate::{region, rules};
 /// The fewest requests a minute that leave room for receipts beside messages.
 pub(crate) const MIN_REQUESTS_PER_MINUTE: u32 = 10;
 /// Beyond any limit that Genesys Cloud grants; a larger number is a slip.
-pub(crate) const MAX_REQUESTS_PER_MINUTE: u32 = 100_000;
+pub(crate) const MAX_REQUESTS_PER_MINUTE: u32 = 1_000_000;
+/// The slowest of Twilio's senders: a long code to the US or Canada.
+pub(crate) const MIN_MESSAGES_PER_SECOND: u32 = 1;
+/// Beyond any rate that Twilio grants a sender; a larger number is a slip.
+pub(crate) const MAX_MESSAGES_PER_SECOND: u32 = 10_000;
 
 /// What the bridge joins: a Genesys Cloud org, a Twilio number, and the address at which both reach the relay.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
@@ -250,6 +254,12 @@ pub struct TwilioSpec {
     #[x_kube(validation = rules::form(rules::TWILIO_PLACE, rules::TWILIO_EDGE_FIX))]
     pub edge: Option<String>,
 
+    /// How many messages a second the relay may hand to Twilio for this sender. Without it: 10, what Twilio gives most
+    /// numbers. Toll-free numbers have 3, long codes to the US and Canada 1, short codes 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = MIN_MESSAGES_PER_SECOND, max = MAX_MESSAGES_PER_SECOND))]
+    pub messages_per_second: Option<i32>,
+
     /// How long after its arrival an agent's message may be sent, for example 4h or 1h30m: 1m to 10h. What could not be
     /// sent by then is given up, and the agent is told. Twilio is told how much of it is left. Without it: 4h.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -276,6 +286,7 @@ impl fmt::Debug for TwilioSpec {
             .field("messaging_service_sid", &self.messaging_service_sid)
             .field("region", &self.region)
             .field("edge", &self.edge)
+            .field("messages_per_second", &self.messages_per_second)
             .field("validity", &self.validity)
             .field("on_unresolved", &self.on_unresolved)
             .finish()

@@ -40,7 +40,13 @@ fn a_minimal_bridge_becomes_a_configuration_with_the_regions_hosts() {
     assert_eq!(config.twilio.validity_seconds, 4 * 60 * 60);
     assert_eq!(config.twilio.on_unresolved, OnUnresolved::Fail);
     assert!(!config.genesys.failure_notices);
-    assert_eq!(config.queue, QueueLimits { max_bytes: 1 << 30 });
+    assert_eq!(
+        config.queue,
+        QueueLimits {
+            max_bytes: 1 << 30,
+            max_messages: 1 << 20,
+        }
+    );
 }
 
 #[test]
@@ -86,6 +92,8 @@ fn optional_parts_may_be_left_out() {
                 "failureNotices",
                 "queue",
                 "maxBytes",
+                "maxMessages",
+                "messagesPerSecond",
             ]
             .iter()
             .any(|field| line.trim_start().starts_with(field))
@@ -168,10 +176,21 @@ fn what_can_not_be_read_is_named(#[case] text: &str, #[case] names: &str) {
 )]
 #[case(
     "requestsPerMinute: 600",
-    "requestsPerMinute: 100001",
+    "requestsPerMinute: 1000001",
     "genesys.requestsPerMinute"
 )]
 #[case("maxBytes: 1288490187", "maxBytes: 1048575", "queue.maxBytes")]
+#[case("maxMessages: 1258291", "maxMessages: 99", "queue.maxMessages")]
+#[case(
+    "messagesPerSecond: 20",
+    "messagesPerSecond: 0",
+    "twilio.messagesPerSecond"
+)]
+#[case(
+    "messagesPerSecond: 20",
+    "messagesPerSecond: 10001",
+    "twilio.messagesPerSecond"
+)]
 fn a_number_outside_of_its_limits_is_refused(
     #[case] from: &str,
     #[case] to: &str,

@@ -15,6 +15,10 @@ use crate::public_url::{PublicUrl, PublicUrlError};
 /// Genesys' default allowance for one client's token, in requests a minute.
 const DEFAULT_REQUESTS_PER_MINUTE: u32 = 300;
 
+/// What Twilio gives most senders, in messages a second (Twilio: rate limits and queues). Faster ones only wait in
+/// Twilio's queue instead of ours, where nothing can be said about them.
+const DEFAULT_MESSAGES_PER_SECOND: u32 = 10;
+
 /// Where the configuration comes from.
 #[derive(Debug, Clone)]
 pub enum Source {
@@ -51,8 +55,12 @@ pub struct Settings {
     pub genesys_secret: String,
     /// The folder of the Twilio Secret, below `--secrets`.
     pub twilio_secret: String,
+    /// Messages a second for our sender.
+    pub messages_per_second: u32,
     /// Bytes of waiting messages at most.
     pub max_bytes: u64,
+    /// Waiting messages at most.
+    pub max_messages: u64,
     /// How long after its arrival an agent's message may be sent.
     pub validity: Duration,
     /// What follows when nobody can say whether a message was sent.
@@ -221,6 +229,9 @@ impl Settings {
             },
             genesys_secret: genesys.credentials,
             twilio_secret: twilio.credentials,
+            messages_per_second: twilio
+                .messages_per_second
+                .unwrap_or(DEFAULT_MESSAGES_PER_SECOND),
             max_bytes: queue.max_bytes,
             validity: Duration::from_secs(twilio.validity_seconds.into()),
             on_unresolved: match twilio.on_unresolved {
@@ -228,6 +239,7 @@ impl Settings {
                 crds::OnUnresolved::Resend => OnUnresolved::Resend,
             },
             failure_notices: genesys.failure_notices,
+            max_messages: queue.max_messages,
         })
     }
 
@@ -310,6 +322,7 @@ mod tests {
                 fixed: false
             }
         );
+        assert_eq!(settings.messages_per_second, 10);
         assert_eq!(settings.profile, WireProfile::Current);
     }
 
@@ -328,7 +341,9 @@ mod tests {
 
     #[test]
     fn what_the_user_set_is_fixed() {
-        assert!(load(&Source::Bridge(FULL.into())).requests_per_minute.fixed);
+        let settings = load(&Source::Bridge(FULL.into()));
+        assert!(settings.requests_per_minute.fixed);
+        assert_eq!(settings.messages_per_second, 20);
     }
 
     #[test]

@@ -16,6 +16,7 @@ use super::message::{Message, MessageFilter, MessageList, MessagePage, NewMessag
 use super::number::{Account, AccountStatus, IncomingPhoneNumber, NumberPage};
 use crate::error::{ApiError, BlockedCause, ErrorKind};
 use crate::http::{Answer, endpoint, exchange};
+use crate::server_time::{LastServerTime, ServerTime};
 
 /// The version in every path of this API.
 const API_VERSION: &str = "2010-04-01";
@@ -85,6 +86,7 @@ struct Shared {
     messaging: Url,
     /// Never locked across an await.
     access: RwLock<Access>,
+    server_time: LastServerTime,
 }
 
 #[derive(Clone, Debug)]
@@ -117,6 +119,7 @@ impl TwilioClient {
                 messaging: messaging_base(&base),
                 base,
                 access: RwLock::new(access),
+                server_time: LastServerTime::default(),
             }),
         }
     }
@@ -238,6 +241,11 @@ impl TwilioClient {
         }
     }
 
+    /// What time Twilio said it is, in its last answer.
+    pub fn server_time(&self) -> Option<ServerTime> {
+        self.shared.server_time.get()
+    }
+
     /// Makes a call with the credentials that were accepted last, then with the others.
     pub(super) async fn call(
         &self,
@@ -257,6 +265,7 @@ impl TwilioClient {
             let answer = exchange(request)
                 .await
                 .map_err(|failure| answer::no_answer(operation, failure))?;
+            self.shared.server_time.note(&answer.headers);
             if answer.status.is_success() {
                 self.note_accepted(&access, index);
                 return Ok(answer);

@@ -63,6 +63,7 @@ pub struct Metrics {
     waiting: Family<DirectionLabels, Gauge>,
     oldest: Family<DirectionLabels, Gauge>,
     blocked: Family<DirectionLabels, Gauge>,
+    outage: Family<DirectionLabels, Gauge>,
     receipts_waiting: Gauge,
     dead_letters: Family<LetterLabels, Gauge>,
     outbox_bytes: Gauge,
@@ -82,6 +83,8 @@ pub(super) struct Reading {
     pub(super) oldest: [i64; 2],
     /// Whether each direction is blocked.
     pub(super) blocked: [bool; 2],
+    /// Whether the platform of each direction does not answer.
+    pub(super) outage: [bool; 2],
     /// Genesys' allowance in its current minute, as its last answer stated it: allowed, used.
     pub(super) allowance: Option<[u32; 2]>,
     /// Seconds since Genesys' token was asked for, and seconds that are left of its life.
@@ -110,6 +113,7 @@ impl Default for Metrics {
             waiting: Family::default(),
             oldest: Family::default(),
             blocked: Family::default(),
+            outage: Family::default(),
             receipts_waiting: Gauge::default(),
             dead_letters: Family::default(),
             outbox_bytes: Gauge::default(),
@@ -275,6 +279,12 @@ impl Metrics {
         const ASKS: &str = "Will the platforms take messages?";
         let blocked = entry(ASKS, "blocked", "1 while a direction is blocked");
         self.add_family(blocked, |all| &all.blocked);
+        let outage = entry(
+            ASKS,
+            "outage",
+            "1 while a direction's platform does not answer, and is only probed",
+        );
+        self.add_family(outage, |all| &all.outage);
         let allowance = entry(
             ASKS,
             "genesys_allowance",
@@ -356,6 +366,9 @@ impl Metrics {
             self.blocked
                 .get_or_create(&labels)
                 .set(i64::from(reading.blocked[direction as usize]));
+            self.outage
+                .get_or_create(&labels)
+                .set(i64::from(reading.outage[direction as usize]));
         }
         self.receipts_waiting.set(signed(stats.receipts));
         self.outbox_bytes.set(signed(stats.bytes));

@@ -100,6 +100,7 @@ async fn metrics_text(admin: &Admin) -> Result<String, OutboxError> {
         letters,
         blocked: Direction::ALL
             .map(|direction| admin.directions.get(direction).blocked().is_some()),
+        outage: Direction::ALL.map(|direction| admin.directions.get(direction).outage().is_some()),
         allowance: admin
             .genesys
             .rate_limit()
@@ -120,6 +121,7 @@ async fn metrics_text(admin: &Admin) -> Result<String, OutboxError> {
 async fn status(State(admin): State<Arc<Admin>>) -> Response {
     // Before the counts: whoever sees a direction blocked also sees the message that met it.
     let blocked = Direction::ALL.map(|direction| admin.directions.get(direction).blocked());
+    let outages = Direction::ALL.map(|direction| admin.directions.get(direction).outage());
     let stats = match admin.outbox.stats().await {
         Ok(stats) => stats,
         Err(error) => {
@@ -136,7 +138,7 @@ async fn status(State(admin): State<Arc<Admin>>) -> Response {
             .borrow()
             .as_ref()
             .map(|id| id.as_str().to_owned()),
-        lanes: status::lanes(&stats, blocked),
+        lanes: status::lanes(&stats, blocked, outages),
         receipts_waiting: stats.receipts,
         dead_letters: stats.dead_letters,
         outbox_bytes: stats.bytes,

@@ -19,7 +19,7 @@ use crate::admin::control::{self, Control};
 use crate::admin::vitals::Vitals;
 use crate::admin::{self, Admin};
 use crate::chance::{Chance, SystemChance};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, CorrectedClock, SystemClock};
 use crate::dispatch::budget::Budget;
 use crate::dispatch::callbacks::Callbacks;
 use crate::dispatch::context::Context;
@@ -40,6 +40,8 @@ const CALLS_PATIENCE: Duration = Duration::from_secs(17);
 
 /// Between two passes over what is past its retention.
 const PURGE_EVERY: Duration = Duration::from_hours(1);
+/// While the time is in doubt nothing is removed; it is asked for again after this.
+const ASK_THE_TIME_EVERY: Duration = Duration::from_mins(1);
 
 /// The shared parts of a running relay.
 struct Parts {
@@ -73,6 +75,7 @@ pub(super) async fn run(arguments: RunArgs) -> Result<(), CliError> {
     let (secrets, loaded) = watch::channel(Arc::new(
         place.load().map_err(|error| CliError::usage(&error))?,
     ));
+    serve::raise_open_files();
     let listeners = Listeners::bind(&arguments).await?;
     let (tracer, flush) = export_traces(&settings)?;
     let parts = assemble(settings, loaded, &arguments, tracer)?;
@@ -131,27 +134,35 @@ fn assemble(
     arguments: &RunArgs,
     tracer: Tracer,
 ) -> Result<Parts, CliError> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let known = integration::at_start(&settings, &arguments.data_dir);
-    let identity = settings.identity(known.as_ref());
-    let outbox = SqliteOutbox::open(
-        &arguments.data_dir,
-        &identity,
-        settings.max_bytes,
-        Arc::clone(&clock),
-    )
-    .map_err(|error| CliError::usage(&error))?;
     let now = Arc::clone(&secrets.borrow());
     let Platforms {
         http: _,
         genesys,
         twilio,
     } = Platforms::new(&settings, &now)?;
+    let corrected = corrected_clock(&genesys, &twilio);
+    let clock: Arc<dyn Clock> = Arc::clone(&corrected) as _;
+    let known = integration::at_start(&settings, &arguments.data_dir);
+    let identity = settings.identity(known.as_ref());
+    let outbox: Arc<dyn Outbox> = Arc::new(
+        SqliteOutbox::open(
+            &arguments.data_dir,
+            &identity,
+            settings.max_bytes,
+            Arc::clone(&clock),
+        )
+        .map_err(|error| CliError::usage(&error))?
+        .with_most_messages(settings.max_messages),
+    );
+    tokio::spawn({
+        let outbox = Arc::clone(&outbox);
+        async move { corrected.settle(&*outbox).await }
+    });
     Ok(Parts {
         settings: Arc::new(settings),
         secrets,
         integration: watch::Sender::new(known),
-        outbox: Arc::new(outbox),
+        outbox,
         vitals: Arc::new(Vitals::new(Arc::clone(&clock)).with_tracer(tracer)),
         callbacks: Arc::default(),
         directions: Directions::default(),
@@ -163,6 +174,13 @@ fn assemble(
         clock,
         chance: Arc::new(SystemChance),
     })
+}
+
+/// The machine's clock, corrected by what both platforms say.
+fn corrected_clock(genesys: &GenesysClient, twilio: &TwilioClient) -> Arc<CorrectedClock> {
+    let (genesys, twilio) = (genesys.clone(), twilio.clone());
+    let told = Box::new(move || [genesys.server_time(), twilio.server_time()]);
+    Arc::new(CorrectedClock::new(Arc::new(SystemClock), told))
 }
 
 async fn start_dispatch(parts: &Parts, arguments: &RunArgs) -> Result<(Dispatch, Wake), CliError> {
@@ -177,6 +195,7 @@ async fn start_dispatch(parts: &Parts, arguments: &RunArgs) -> Result<(Dispatch,
         twilio: parts.twilio.clone(),
         integration: parts.integration.subscribe(),
         budget: Budget::start(parts.settings.requests_per_minute),
+        sends_per_second: parts.settings.messages_per_second,
         callbacks: Arc::clone(&parts.callbacks),
         bell: Arc::default(),
         vitals: Arc::clone(&parts.vitals),
@@ -269,7 +288,11 @@ async fn purge(outbox: Arc<dyn Outbox>, clock: Arc<dyn Clock>) {
     loop {
         ticks.tick().await;
         loop {
-            match outbox.purge(clock.now()).await {
+            let Some(now) = clock.sure() else {
+                tokio::time::sleep(ASK_THE_TIME_EVERY).await;
+                continue;
+            };
+            match outbox.purge(now).await {
                 Ok(true) => tokio::time::sleep(Duration::from_millis(20)).await,
                 Ok(false) => break,
                 Err(error) => {

@@ -38,6 +38,8 @@ pub struct Context {
     pub integration: watch::Receiver<Option<IntegrationId>>,
     /// Genesys' allowance.
     pub budget: Budget,
+    /// How many messages a second may be handed to Twilio for our sender.
+    pub sends_per_second: u32,
     /// Status callbacks as they come.
     pub callbacks: Arc<Callbacks>,
     /// Rung when a receipt may wait.
@@ -63,9 +65,10 @@ pub struct Context {
 }
 
 impl Context {
-    /// How long ago something was.
+    /// How long ago something was; nothing ages while the time is doubtful, so that nothing ends by it.
     pub(super) fn age(&self, since: Timestamp) -> Duration {
-        Duration::try_from(self.clock.now().duration_since(since)).unwrap_or_default()
+        let age = |now: Timestamp| Duration::try_from(now.duration_since(since)).ok();
+        self.clock.sure().and_then(age).unwrap_or_default()
     }
 
     /// The age at which a message of this direction is given up.

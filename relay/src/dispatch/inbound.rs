@@ -85,9 +85,9 @@ impl InboundWorker {
             .await
             .map_err(|error| error.without(&[&message.text, &message.customer.id]));
         fail::fail_point!("answer");
-        if let Some(limit) = context.genesys.rate_limit() {
-            context.budget.observed(limit.allowed);
-        }
+        context
+            .budget
+            .answered(result.as_ref().err(), context.genesys.rate_limit());
         let call = Call {
             direction: Direction::Inbound,
             id: Some(&message.message_id),
@@ -110,6 +110,9 @@ impl InboundWorker {
     async fn failed(&self, lane: &LaneKey, head: &Head, error: &ApiError) -> Run {
         let age = self.context.age(head.accepted);
         let life = self.context.life(Direction::Inbound);
+        let wall = self.context.clock.now();
+        self.traffic
+            .met(head.seq, &error.kind, Instant::now(), wall);
         let mut now = self.traffic.failed(
             head.seq,
             Circumstances::of(head, Direction::Inbound, age, life),
@@ -119,21 +122,16 @@ impl InboundWorker {
         match decide::after_failure(error, &now) {
             Step::Block(cause) => self.block(Some(head), Cause::Platform(cause)).into(),
             Step::Bury(ending) => self.bury(lane, head, ending).await.into(),
-            Step::Retry {
-                wait,
-                strike,
-                everybody,
-            } => {
-                if everybody {
-                    self.context.budget.pause(wait);
-                }
+            // The budget heard of it if everybody is to wait.
+            Step::Retry { wait, strike, .. } => {
+                let wait = self.traffic.bounded(wait);
                 let kind = error.kind.as_str();
                 let rest = self.context.put_back(head, lane, wait, strike, kind);
                 rest.await.into()
             }
             // A repeat towards Genesys is safe: it carries the same id.
             Step::Settle => {
-                let wait = retry::after(head.tries, now.fraction);
+                let wait = self.traffic.bounded(retry::after(head.tries, now.fraction));
                 let strike = now.others_got_through;
                 let kind = error.kind.as_str();
                 let rest = self.context.put_back(head, lane, wait, strike, kind);

@@ -78,6 +78,12 @@ impl Lanes {
         }
     }
 
+    /// Whether a lane could be started now.
+    pub fn is_ready(&mut self, now: Instant) -> bool {
+        self.ripen(now);
+        !self.ready.is_empty()
+    }
+
     /// The next lane to work on, if one is ready. It is running until [`Lanes::finished`].
     pub fn start(&mut self, now: Instant) -> Option<LaneKey> {
         self.ripen(now);

@@ -3,9 +3,10 @@
 //! Guarantees: strict order in a lane, parallel across lanes; a stuck customer delays nobody else; a refusal that says
 //! nothing about the message pauses the direction and loses nothing; each message ends in one recorded outcome.
 //!
-//! [`lanes`], [`gate`], [`retry`], [`decide`], `listing` and `search` are pure; [`direction`], [`inbound`],
-//! [`outbound`], `settle` and [`receipts`] do what they decide.
+//! [`lanes`], [`gate`], [`breaker`], [`retry`], [`pace`], [`width`], [`decide`], `listing` and `search` are pure;
+//! [`direction`], [`inbound`], [`outbound`], `settle` and [`receipts`] do what they decide.
 
+pub mod breaker;
 pub mod budget;
 pub mod callbacks;
 pub mod context;
@@ -19,22 +20,26 @@ mod listing;
 #[cfg(test)]
 mod model;
 pub mod outbound;
+pub mod pace;
 pub mod receipts;
 pub mod retry;
 pub mod search;
 mod settle;
 pub mod traffic;
+pub mod width;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
+use tokio::time::Instant;
 
 use self::context::Context;
 use self::direction::{DirectionLoop, Waking, Worker};
 use self::inbound::InboundWorker;
 use self::outbound::OutboundWorker;
+use self::pace::Pace;
 use self::receipts::ReceiptLoop;
 use self::search::Searches;
 use self::traffic::Traffic;
@@ -146,11 +151,14 @@ pub async fn start(
         }),
         traffic,
         at_once: INBOUND_AT_ONCE,
+        // The budget is its pace.
+        pace: None,
         wakes: inbound_wakes,
         changes: changes.clone(),
         stop: stop.subscribe(),
     };
     let traffic = Arc::clone(&directions.outbound);
+    let per_second = f64::from(context.sends_per_second);
     let outbound_loop = DirectionLoop {
         worker: Arc::new(OutboundWorker {
             context: Arc::clone(&context),
@@ -159,6 +167,7 @@ pub async fn start(
         }),
         traffic,
         at_once: OUTBOUND_AT_ONCE,
+        pace: Some(Pace::new(per_second, per_second, Instant::now())),
         wakes: outbound_wakes,
         changes,
         stop: stop.subscribe(),

@@ -100,7 +100,10 @@ impl Worker for OutboundWorker {
 
     async fn sweep(&self) {
         let context = &self.context;
-        let before = context.clock.now() - context.life(Direction::Outbound);
+        let Some(now) = context.clock.sure() else {
+            return;
+        };
+        let before = now - context.life(Direction::Outbound);
         let expired = decide::too_old(Direction::Outbound);
         let unresolved = decide::unresolved("it could not be looked up while it was worth sending");
         let (expired, unresolved) = (context.dated(expired), context.dated(unresolved));
@@ -252,6 +255,9 @@ impl OutboundWorker {
         error: &ApiError,
     ) -> Run {
         let context = &self.context;
+        let wall = context.clock.now();
+        self.traffic
+            .met(work.head.seq, &error.kind, Instant::now(), wall);
         let mut now = self.traffic.failed(work.head.seq, self.circumstances(work));
         now.fraction = context.chance.fraction();
         tracing::warn!(%error, lane = %work.lane, kind = error.kind.as_str(), tries = work.head.tries + 1, "Twilio did not confirm a message");
@@ -274,6 +280,7 @@ impl OutboundWorker {
                 strike,
                 everybody,
             } => {
+                let wait = self.traffic.bounded(wait);
                 let kind = error.kind.as_str();
                 let rest = context.put_back(work.head, work.lane, wait, strike, kind);
                 let rest = rest.await;

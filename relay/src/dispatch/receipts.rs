@@ -12,6 +12,7 @@ use messaging_bridge_clients::genesys::ReceiptAnswer;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::breaker;
 use super::budget::Class;
 use super::context::Context;
 use super::{Wake, retry};
@@ -33,10 +34,17 @@ pub struct ReceiptLoop {
     pub stop: watch::Receiver<bool>,
 }
 
+/// So many receipts in a row that Genesys did not answer are an outage: then one is tried this often, whatever waits.
+const OUTAGE: u32 = 3;
+/// See [`OUTAGE`]; the others wait as well.
+const OUTAGE_WAIT: Duration = breaker::LONGEST_INTERVAL;
+
 /// What comes after a try.
 enum Next {
     /// Look for another one.
     Again,
+    /// Genesys did not answer.
+    Unanswered,
     /// Wait until this time, or for the bell.
     At(Instant),
     /// Wait for the bell.
@@ -48,6 +56,7 @@ enum Next {
 impl ReceiptLoop {
     /// Runs until told to stop.
     pub async fn run(mut self) {
+        let mut unanswered = 0;
         while !*self.stop.borrow() {
             let next = match self.next_due().await {
                 Ok(next) => next,
@@ -62,8 +71,17 @@ impl ReceiptLoop {
             } else {
                 next
             };
+            unanswered = match next {
+                Next::Unanswered => unanswered + 1,
+                Next::Again => 0,
+                _ => unanswered,
+            };
             match next {
-                Next::Again => {}
+                Next::Unanswered if unanswered >= OUTAGE => tokio::select! {
+                    () = tokio::time::sleep(OUTAGE_WAIT) => {}
+                    _ = self.stop.changed() => {}
+                },
+                Next::Again | Next::Unanswered => {}
                 Next::End => return,
                 Next::Bell => tokio::select! {
                     () = self.context.bell.notified() => {}
@@ -122,9 +140,9 @@ impl ReceiptLoop {
         };
         fail::fail_point!("receipt");
         let result = context.genesys.send_receipt(&integration, &receipt).await;
-        if let Some(limit) = context.genesys.rate_limit() {
-            context.budget.observed(limit.allowed);
-        }
+        context
+            .budget
+            .answered(result.as_ref().err(), context.genesys.rate_limit());
         match result {
             Ok(ReceiptAnswer::Accepted) => {
                 context.vitals.receipt(receipt.status, None);
@@ -145,10 +163,8 @@ impl ReceiptLoop {
                 match &error.kind {
                     ErrorKind::Permanent => self.done(waiting).await,
                     _ if context.age(waiting.created) > LIFE => self.done(waiting).await,
-                    ErrorKind::Throttled { retry_after } => {
-                        context.budget.pause(retry::throttled(*retry_after));
-                        Next::Again
-                    }
+                    // The budget heard of it, and lets nobody through for so long.
+                    ErrorKind::Throttled { .. } => Next::Again,
                     ErrorKind::Blocked(_) => {
                         // The others would meet the same answer: they wait as well.
                         self.put_back(waiting, BLOCKED_WAIT).await;
@@ -157,7 +173,7 @@ impl ReceiptLoop {
                     ErrorKind::Transient | ErrorKind::Ambiguous => {
                         let wait = retry::after(waiting.tries, context.chance.fraction());
                         self.put_back(waiting, wait).await;
-                        Next::Again
+                        Next::Unanswered
                     }
                 }
             }

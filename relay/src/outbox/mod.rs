@@ -21,7 +21,7 @@ pub mod sqlite;
 mod types;
 
 use futures_util::future::BoxFuture;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use messaging_bridge_clients::twilio::MessageSid;
 
 use crate::message::CustomerId;
@@ -45,7 +45,7 @@ pub trait Outbox: Send + Sync + 'static {
     // --- intake ---
 
     /// Stores a message with its key; a key already taken is answered [`Appended::Duplicate`]. Never waits for room:
-    /// a full queue is [`OutboxError::Full`] at once.
+    /// a full queue is [`OutboxError::Full`] or [`OutboxError::TooMany`] at once. Keys end only by a clock that is sure.
     fn append(&self, row: NewRow) -> Answer<'_, Appended>;
 
     /// Takes the key of an agent's message that cannot be carried, with the `Failed` receipt that tells so.
@@ -189,6 +189,10 @@ pub trait Outbox: Send + Sync + 'static {
 
     /// Removes what is past its retention, a bounded piece at a time. Returns whether there is more to look through.
     fn purge(&self, now: Timestamp) -> Answer<'_, bool>;
+
+    /// The clock was wrong while messages arrived between these times, as it told them: moves their arrival, marks and
+    /// retry times `by` so much. Their order and `channel.time` stay. Returns how many were moved.
+    fn restamp(&self, arrived: (Timestamp, Timestamp), by: SignedDuration) -> Answer<'_, u64>;
 
     /// Records the integration's id with the rows of this bridge, once it is known.
     fn learn_integration(&self, id: &str) -> Answer<'_, ()>;

@@ -369,6 +369,14 @@ pub enum OutboxError {
         /// Bytes allowed.
         budget: u64,
     },
+    /// As many messages wait as may.
+    #[error("{rows} messages wait in the outbox, its budget is {budget}")]
+    TooMany {
+        /// Messages that wait.
+        rows: u64,
+        /// Messages allowed.
+        budget: u64,
+    },
     /// The volume is (nearly) full.
     #[error("the volume has {free} bytes free, {needed} are kept for finishing what was accepted")]
     DiskFull {

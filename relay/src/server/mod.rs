@@ -4,10 +4,13 @@
 //! never refused for its content; a full queue or disk is answered 503 at once.
 
 mod answer;
+mod bodies;
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing;
 mod genesys_outbound;
 mod handshake;
+pub mod port;
+mod seats;
 mod twilio_inbound;
 mod twilio_request;
 mod twilio_status;
@@ -31,9 +34,6 @@ use crate::outbox::{Outbox, OutboxError};
 use crate::public_url::{GENESYS_OUTBOUND, TWILIO_INBOUND, TWILIO_STATUS};
 use crate::secrets::Secrets;
 use crate::settings::Settings;
-
-/// Larger bodies are refused: Genesys' own limit for a body is 512,000 bytes, Twilio's messages are far smaller.
-const LARGEST_BODY: usize = 1024 * 1024;
 
 /// A commit that is not confirmed by then is answered 503; both platforms wait longer (10 s and 15 s).
 const COMMIT_PATIENCE: Duration = Duration::from_secs(4);
@@ -97,7 +97,8 @@ pub fn router(intake: Arc<Intake>) -> Router {
             GENESYS_OUTBOUND,
             get(handshake::receive).post(genesys_outbound::receive),
         )
-        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        // The port has bounded it.
+        .layer(DefaultBodyLimit::disable())
         .with_state(intake);
     if prefix.is_empty() {
         routes

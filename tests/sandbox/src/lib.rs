@@ -46,7 +46,7 @@ pub use log::{
     Answer, CallbackAttempt, GenesysEvent, GenesysInbound, Log, Platform, Reason, ReceiptSeen,
     Rejected, TwilioSend, WebhookAttempt,
 };
-pub use options::{Integration, Options, Profile, SandboxError};
+pub use options::{Integration, Options, Profile, RateLimiter, SandboxError};
 pub use requests::{PlatformRequest, by_user_agent};
 pub use sandbox::Sandbox;
 pub use settings::{

@@ -241,6 +241,30 @@ impl Relay {
         status
     }
 
+    /// Its process id.
+    ///
+    /// # Panics
+    ///
+    /// When it has ended.
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("it is running")
+    }
+
+    /// Its resident memory, in KiB.
+    ///
+    /// # Panics
+    ///
+    /// When it has ended.
+    pub fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))
+            .expect("a running process has a status");
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok())
+            .expect("the kernel says how much is resident")
+    }
+
     /// What it has logged so far.
     ///
     /// # Panics

@@ -27,7 +27,7 @@ pub struct Spec {
     /// `spec.genesys.integrationName`, if not the sandbox's.
     pub integration_name: Option<String>,
     /// `spec.genesys.requestsPerMinute`; the tests do not wait for Genesys' default.
-    pub requests_per_minute: Option<u32>,
+    pub requests_per_minute: Pace,
     /// `queue.maxBytes` of a rendered configuration, which is then used instead of the manifest.
     pub max_bytes: Option<u64>,
     /// Further lines of `spec.genesys`, each with its indentation and line end.
@@ -54,6 +54,16 @@ impl Default for SettleWaits {
             listings: 1_500,
         }
     }
+}
+
+/// How many requests a minute a relay of the tests allows itself towards Genesys.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Pace {
+    /// So many that no test waits for them.
+    #[default]
+    Unbounded,
+    /// What the answers state, as in a manifest that says nothing.
+    AsStated,
 }
 
 /// The options of a sandbox for tests: the demo's tenant, with fast carriers and a high limit.
@@ -190,7 +200,10 @@ impl Tenant {
             .integration_name
             .as_ref()
             .unwrap_or(&options.integration.name);
-        let per_minute = self.spec.requests_per_minute.unwrap_or(100_000);
+        let per_minute = match self.spec.requests_per_minute {
+            Pace::Unbounded => "1000000",
+            Pace::AsStated => "null",
+        };
         let profile = match options.profile {
             Profile::Current => "Current",
             Profile::Guide => "Guide",
@@ -201,7 +214,8 @@ impl Tenant {
             "apiVersion: messagingbridge.io/v1alpha1\nkind: MessagingBridge\nmetadata: {{name: acme, namespace: tests}}\n\
              spec:\n  genesys:\n    region: us-east-1\n    integrationName: {name}\n    wireProfile: {profile}\n    \
              requestsPerMinute: {per_minute}\n    credentialsSecretRef: {{name: genesys}}\n{genesys}  twilio:\n    \
-             number: \"{number}\"\n    credentialsSecretRef: {{name: twilio}}\n{twilio}  publicUrl: {public_url}\n"
+             number: \"{number}\"\n    messagesPerSecond: 10000\n    credentialsSecretRef: {{name: twilio}}\n{twilio}  \
+             publicUrl: {public_url}\n"
         );
         write(&self.directory.path().join("bridge.yaml"), &manifest);
         let Some(max_bytes) = self.spec.max_bytes else {
@@ -214,7 +228,7 @@ impl Tenant {
         );
         let _ = write!(
             config,
-            "  integrationId: {}\ntwilio: {{number: \"{number}\", credentials: twilio}}\npublicUrl: {public_url}\n\
+            "  integrationId: {}\ntwilio: {{number: \"{number}\", credentials: twilio, messagesPerSecond: 10000}}\npublicUrl: {public_url}\n\
              queue: {{maxBytes: {max_bytes}}}\n",
             options.integration.id
         );

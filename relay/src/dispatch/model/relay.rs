@@ -53,6 +53,7 @@ impl Relay {
                 per_minute: 100_000,
                 fixed: true,
             }),
+            sends_per_second: 10_000,
             callbacks: Arc::clone(&callbacks),
             bell: Arc::new(Notify::new()),
             vitals: Arc::new(Vitals::new(Arc::clone(&clock))),

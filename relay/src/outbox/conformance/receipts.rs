@@ -23,6 +23,7 @@ for_every_backend! {
     a_failed_part_fails_the_message,
     a_message_without_an_id_has_no_receipt,
     a_message_to_genesys_has_no_receipt,
+    what_was_put_back_under_another_clock_is_due,
 }
 
 fn one(name: &str, level: ReceiptLevel) -> Vec<(String, ReceiptLevel)> {
@@ -283,4 +284,17 @@ async fn a_message_to_genesys_has_no_receipt(rig: &Rig) {
     let seq = rig.store(super::rig::inbound(ANN, "a", at(0))).await;
     rig.bury(seq, refused(at(1))).await;
     assert_eq!(rig.outbox.stats().await.unwrap().receipts, 0);
+}
+
+async fn what_was_put_back_under_another_clock_is_due(rig: &Rig) {
+    rig.send_outbound("a").await;
+    rig.hear("a", Rank::Sent).await.unwrap();
+    let receipt = rig.next_receipt().await.unwrap().receipt;
+    let in_ten_hours = at(36_000);
+    rig.outbox
+        .receipt_defer(&receipt, in_ten_hours)
+        .await
+        .unwrap();
+    let again = rig.next_receipt().await.map(|waiting| waiting.receipt);
+    assert_eq!(again, Some(receipt), "no receipt waits for hours");
 }

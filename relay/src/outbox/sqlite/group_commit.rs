@@ -269,6 +269,7 @@ impl WriterThread {
         if changed {
             fail::fail_point!("commit");
         }
+        planted_disk_error()?;
         transaction.commit()?;
         self.book = book;
         if changed {
@@ -349,6 +350,16 @@ fn is_of_the_store(error: &rusqlite::Error) -> bool {
 fn hurried(every: Duration) -> Duration {
     fail::fail_point!("hurry-write-back", |_| Duration::from_millis(100));
     every
+}
+
+/// A planted fault: the disk refuses a commit, with a result code of SQLite.
+fn planted_disk_error() -> Result<(), rusqlite::Error> {
+    fail::fail_point!("fault-disk", |code| {
+        let code = code.and_then(|code| code.parse().ok());
+        let error = rusqlite::ffi::Error::new(code.unwrap_or(rusqlite::ffi::SQLITE_IOERR));
+        Err(rusqlite::Error::SqliteFailure(error, None))
+    });
+    Ok(())
 }
 
 /// A planted fault: the suite must notice a relay that answers before the commit.

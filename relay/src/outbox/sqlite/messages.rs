@@ -4,11 +4,13 @@
 //! the position is the row's own number; for what claims a time it is that time, so that an earlier one is placed
 //! before later ones still untried.
 
-use jiff::Timestamp;
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
 use messaging_bridge_clients::genesys::GenesysMessageId;
 use rusqlite::{OptionalExtension as _, Row, params};
 
-use super::ledger::{Done, Ledger, LedgerError, millis};
+use super::ledger::{Book, Done, Ledger, LedgerError, millis};
 use super::receipts;
 use crate::clock::from_millis;
 use crate::outbox::{
@@ -16,20 +18,59 @@ use crate::outbox::{
     Order, OutboxError, ReceiptLevel, Refusal, SendId, Seq, WaitingLane,
 };
 
-/// Stores a message with its key, within `budget` bytes.
-pub(super) fn append(ledger: &mut Ledger<'_>, row: &NewRow, budget: u64) -> Done<Appended> {
-    let bytes = row.payload.len() as u64;
-    if ledger.book.bytes + bytes > budget {
+/// What an append may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    /// Bytes that may wait.
+    pub(super) bytes: u64,
+    /// Messages that may wait.
+    pub(super) rows: u64,
+    /// Whether keys may end: the time is sure.
+    pub(super) keys_end: bool,
+}
+
+#[cfg(test)]
+impl From<u64> for Room {
+    fn from(bytes: u64) -> Self {
+        Self {
+            bytes,
+            rows: u64::MAX,
+            keys_end: true,
+        }
+    }
+}
+
+impl Room {
+    /// Why a message of so many bytes has no room, if so.
+    fn refusal(self, bytes: u64, held: &Book) -> Option<OutboxError> {
+        let rows: u64 = held.rows.iter().sum();
+        if held.bytes + bytes > self.bytes {
+            return Some(OutboxError::Full {
+                bytes: held.bytes,
+                budget: self.bytes,
+            });
+        }
+        (rows >= self.rows).then_some(OutboxError::TooMany {
+            rows,
+            budget: self.rows,
+        })
+    }
+}
+
+/// Stores a message with its key, if there is room.
+pub(super) fn append(ledger: &mut Ledger<'_>, row: &NewRow, room: Room) -> Done<Appended> {
+    if let Some(refusal) = room.refusal(row.payload.len() as u64, ledger.book) {
         // What is in already is answered as accepted even when nothing new is.
-        if is_taken(ledger, &row.key, row.accepted)? {
+        if is_taken(
+            ledger,
+            &row.key,
+            ends_by(&row.key, row.accepted, room.keys_end),
+        )? {
             return Ok(Appended::Duplicate);
         }
-        return Err(LedgerError::Refused(OutboxError::Full {
-            bytes: ledger.book.bytes,
-            budget,
-        }));
+        return Err(LedgerError::Refused(refusal));
     }
-    if !claim(ledger, &row.key, row.accepted)? {
+    if !claim(ledger, &row.key, row.accepted, room.keys_end)? {
         return Ok(Appended::Duplicate);
     }
     let seq = store(ledger, row)?;
@@ -85,26 +126,42 @@ pub(super) fn insert(ledger: &mut Ledger<'_>, row: &NewRow, place: NewPlace) -> 
     Ok(Seq(seq))
 }
 
+/// A key that lives for less than this ends by any clock: it stands for a text, and would swallow the same text again.
+const SHORT_LIFE: Duration = Duration::from_hours(1);
+
+/// The time by which a key may have ended: none while the time is doubtful.
+fn ends_by(key: &DedupKey, now: Timestamp, keys_end: bool) -> i64 {
+    if keys_end || key.life < SHORT_LIFE {
+        millis(now)
+    } else {
+        i64::MIN
+    }
+}
+
 /// Takes a key; false when it is taken. A key past its life is free again.
-pub(super) fn claim(ledger: &Ledger<'_>, key: &DedupKey, now: Timestamp) -> Done<bool> {
+pub(super) fn claim(
+    ledger: &Ledger<'_>,
+    key: &DedupKey,
+    now: Timestamp,
+    keys_end: bool,
+) -> Done<bool> {
     let life = i64::try_from(key.life.as_millis()).unwrap_or(i64::MAX);
-    let changed = ledger
-        .sql(
-            "INSERT INTO dedup (key, expires_ms) VALUES (?1, ?2)
-             ON CONFLICT (key) DO UPDATE SET expires_ms = excluded.expires_ms, outcome = NULL
-             WHERE dedup.expires_ms <= ?3",
-        )?
-        .execute(params![
-            key.text,
-            millis(now).saturating_add(life),
-            millis(now)
-        ])?;
+    let changed = ledger.sql(CLAIM)?.execute(params![
+        key.text,
+        millis(now).saturating_add(life),
+        ends_by(key, now, keys_end)
+    ])?;
     Ok(changed == 1)
 }
 
-fn is_taken(ledger: &Ledger<'_>, key: &DedupKey, now: Timestamp) -> Done<bool> {
-    let mut taken = ledger.sql("SELECT 1 FROM dedup WHERE key = ?1 AND expires_ms > ?2")?;
-    Ok(taken.exists(params![key.text, millis(now)])?)
+pub(super) const CLAIM: &str = "INSERT INTO dedup (key, expires_ms) VALUES (?1, ?2)
+     ON CONFLICT (key) DO UPDATE SET expires_ms = excluded.expires_ms, outcome = NULL
+     WHERE dedup.expires_ms <= ?3";
+
+pub(super) const IS_TAKEN: &str = "SELECT 1 FROM dedup WHERE key = ?1 AND expires_ms > ?2";
+
+fn is_taken(ledger: &Ledger<'_>, key: &DedupKey, ended: i64) -> Done<bool> {
+    Ok(ledger.sql(IS_TAKEN)?.exists(params![key.text, ended])?)
 }
 
 /// The arrival, but later than the last message of this customer: times in a lane increase strictly.
@@ -146,8 +203,8 @@ pub(super) const LAST_POSITION: &str = "SELECT max(position) FROM (
      UNION ALL SELECT max(position) FROM message WHERE lane = ?1 AND attempted = 1)";
 
 /// Takes the key of a message that cannot be carried, with its `Failed` receipt.
-pub(super) fn refuse(ledger: &mut Ledger<'_>, refusal: &Refusal) -> Done<Appended> {
-    if !claim(ledger, &refusal.key, refusal.accepted)? {
+pub(super) fn refuse(ledger: &mut Ledger<'_>, refusal: &Refusal, keys_end: bool) -> Done<Appended> {
+    if !claim(ledger, &refusal.key, refusal.accepted, keys_end)? {
         return Ok(Appended::Duplicate);
     }
     set_outcome(ledger, &refusal.key.text, "refused")?;
@@ -362,6 +419,24 @@ pub(super) fn set_outcome(ledger: &Ledger<'_>, key: &str, outcome: &str) -> Done
         .sql("UPDATE dedup SET outcome = ?2 WHERE key = ?1")?
         .execute([key, outcome])?;
     Ok(())
+}
+
+/// Moves the times of rows that arrived under a wrong clock. Walks through the table: it happens once in a process, and
+/// only on a machine whose clock is wrong.
+pub(super) fn restamp(
+    ledger: &Ledger<'_>,
+    (from, to): (Timestamp, Timestamp),
+    by: SignedDuration,
+) -> Done<u64> {
+    let by = i64::try_from(by.as_millis()).unwrap_or_default();
+    let moved = ledger
+        .sql(
+            "UPDATE message SET accepted_ms = accepted_ms + ?3, mark_ms = mark_ms + ?3,
+               not_before_ms = CASE not_before_ms WHEN 0 THEN 0 ELSE not_before_ms + ?3 END
+             WHERE accepted_ms BETWEEN ?1 AND ?2",
+        )?
+        .execute([millis(from), millis(to), by])?;
+    Ok(moved as u64)
 }
 
 pub(super) const OLDEST_OUTBOUND: &str =

@@ -26,12 +26,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt as _;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use messaging_bridge_clients::twilio::MessageSid;
 use tokio::sync::Semaphore;
 
 use self::export::Stamp;
 use self::group_commit::{CUT_LOG_EVERY, Writer};
+use self::messages::Room;
 use self::volume::{DirectoryLock, Volume};
 use super::{
     Answer, Appended, AskedUpTo, Burial, DeadLetter, DeadLetterCount, DeadLetterDetail,
@@ -56,6 +57,7 @@ pub struct SqliteOutbox {
     appends: Arc<Semaphore>,
     volume: Volume,
     budget: u64,
+    most_messages: u64,
     clock: Arc<dyn Clock>,
     exports: Arc<Exports>,
     _lock: DirectoryLock,
@@ -125,6 +127,7 @@ impl SqliteOutbox {
             appends,
             volume: Volume::new(directory.into()),
             budget: max_bytes,
+            most_messages: u64::MAX,
             clock,
             exports: Exports::of(directory, Stamp::Running),
             _lock: lock,
@@ -151,17 +154,32 @@ impl SqliteOutbox {
             appends,
             volume: Volume::new(directory.into()),
             budget: u64::MAX,
+            most_messages: u64::MAX,
             clock,
             exports: Exports::of(directory, Stamp::Stopped),
             _lock: lock,
         })
     }
 
+    /// Lets only so many messages wait, however small they are.
+    #[must_use]
+    pub fn with_most_messages(self, most_messages: u64) -> Self {
+        Self {
+            most_messages,
+            ..self
+        }
+    }
+
     /// The last tenth of the budget is kept for Twilio's webhooks: Genesys retries a 503, Twilio by default does not.
-    fn budget_of(&self, direction: Direction) -> u64 {
-        match direction {
-            Direction::Inbound => self.budget,
-            Direction::Outbound => self.budget - self.budget / 10,
+    fn room_of(&self, direction: Direction) -> Room {
+        let of = |budget: u64| match direction {
+            Direction::Inbound => budget,
+            Direction::Outbound => budget - budget / 10,
+        };
+        Room {
+            bytes: of(self.budget),
+            rows: of(self.most_messages),
+            keys_end: self.clock.sure().is_some(),
         }
     }
 
@@ -182,12 +200,12 @@ impl Outbox for SqliteOutbox {
     fn append(&self, row: NewRow) -> Answer<'_, Appended> {
         async move {
             let _place = self.admit()?;
-            let budget = self.budget_of(row.lane.direction());
+            let room = self.room_of(row.lane.direction());
             if let Some(appended) = self.planted_split_append(&row).await {
                 return appended;
             }
             self.writer
-                .call(move |ledger| messages::append(ledger, &row, budget))
+                .call(move |ledger| messages::append(ledger, &row, room))
                 .await
         }
         .boxed()
@@ -196,8 +214,9 @@ impl Outbox for SqliteOutbox {
     fn refuse(&self, refusal: Refusal) -> Answer<'_, Appended> {
         async move {
             let _place = self.admit()?;
+            let keys_end = self.clock.sure().is_some();
             self.writer
-                .call(move |ledger| messages::refuse(ledger, &refusal))
+                .call(move |ledger| messages::refuse(ledger, &refusal, keys_end))
                 .await
         }
         .boxed()
@@ -450,6 +469,12 @@ impl Outbox for SqliteOutbox {
             .boxed()
     }
 
+    fn restamp(&self, arrived: (Timestamp, Timestamp), by: SignedDuration) -> Answer<'_, u64> {
+        self.writer
+            .call(move |ledger| messages::restamp(ledger, arrived, by))
+            .boxed()
+    }
+
     fn learn_integration(&self, id: &str) -> Answer<'_, ()> {
         let id = id.to_owned();
         self.writer
@@ -481,7 +506,7 @@ impl SqliteOutbox {
         tokio::time::sleep(std::time::Duration::from_millis(40)).await;
         let claimed = self
             .writer
-            .call(move |ledger| messages::claim(ledger, &key, accepted))
+            .call(move |ledger| messages::claim(ledger, &key, accepted, true))
             .await;
         Some(stored.and_then(|seq| claimed.map(|_| Appended::Stored(seq))))
     }

@@ -1,7 +1,7 @@
 //! Receipts: one row per Genesys message, with the level that the agent should know and the level that Genesys was
 //! told. A receipt waits while the first is above the second; a higher level replaces a waiting lower one.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use messaging_bridge_clients::genesys::{GenesysMessageId, ReasonCode};
 use rusqlite::{OptionalExtension as _, Row, params};
 
@@ -120,14 +120,23 @@ pub(super) fn next(ledger: &Ledger<'_>, now: Timestamp) -> Done<Option<WaitingRe
         .sql(NEXT_FAILED)?
         .query_row([millis(now)], read)
         .optional()?;
-    match failed {
-        Some(failed) => Ok(Some(failed)),
-        None => Ok(ledger
-            .sql(NEXT)?
-            .query_row([millis(now)], read)
-            .optional()?),
+    if failed.is_some() {
+        return Ok(failed);
+    }
+    let next = |now| -> Done<_> { Ok(ledger.sql(NEXT)?.query_row([now], read).optional()?) };
+    let found = next(millis(now))?;
+    let of_another_clock = found.is_none()
+        && due(ledger)?.is_some_and(|due| due.duration_since(now) > LONGEST_DEFERRAL);
+    if of_another_clock {
+        next(i64::MAX)
+    } else {
+        Ok(found)
     }
 }
+
+/// No receipt is put back for longer. What waits for a later time was put back under another clock, and is due: the
+/// clock may be hours behind that one.
+pub(in crate::outbox) const LONGEST_DEFERRAL: SignedDuration = SignedDuration::from_mins(6);
 
 fn read(row: &Row<'_>) -> Result<WaitingReceipt, rusqlite::Error> {
     let id: String = row.get(0)?;

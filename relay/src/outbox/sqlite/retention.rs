@@ -36,7 +36,9 @@ pub(super) fn purge(ledger: &mut Ledger<'_>, now: Timestamp) -> Done<bool> {
     let forgotten = piece(DEAD_LETTERS, records)?;
     ledger.book.dead_letters = ledger.book.dead_letters.saturating_sub(forgotten as u64);
     let more_keys = purge_keys(ledger, now)?;
+    let more_contacts = purge_contacts(ledger, records)?;
     Ok(more_keys
+        || more_contacts
         || removed
             .into_iter()
             .chain([forgotten])
@@ -73,5 +75,33 @@ fn purge_keys(ledger: &mut Ledger<'_>, now: Timestamp) -> Done<bool> {
     };
     let more = to.is_some();
     ledger.book.purge_cursor = to.unwrap_or_default();
+    Ok(more)
+}
+
+pub(super) const CONTACTS_END: &str =
+    "SELECT customer FROM contact WHERE customer > ?1 ORDER BY customer LIMIT 1 OFFSET ?2";
+pub(super) const CONTACTS_BETWEEN: &str =
+    "DELETE FROM contact WHERE customer > ?1 AND customer <= ?3 AND last_time_ms < ?2";
+pub(super) const CONTACTS_TO_END: &str =
+    "DELETE FROM contact WHERE customer > ?1 AND last_time_ms < ?2";
+
+/// Forgets when customers wrote last who have not written for so long: their next text is later in any case. Walks as
+/// the keys are walked.
+fn purge_contacts(ledger: &mut Ledger<'_>, before: i64) -> Done<bool> {
+    let from = std::mem::take(&mut ledger.book.contact_cursor);
+    let to: Option<String> = ledger
+        .sql(CONTACTS_END)?
+        .query_row(params![from, PIECE], |row| row.get(0))
+        .optional()?;
+    match &to {
+        Some(to) => ledger
+            .sql(CONTACTS_BETWEEN)?
+            .execute(params![from, before, to])?,
+        None => ledger
+            .sql(CONTACTS_TO_END)?
+            .execute(params![from, before])?,
+    };
+    let more = to.is_some();
+    ledger.book.contact_cursor = to.unwrap_or_default();
     Ok(more)
 }

@@ -246,6 +246,7 @@ pub(super) fn read_book(db: &Connection, identity: i64) -> Result<Book, rusqlite
         identity,
         purge_cursor: String::new(),
         cut_log_now: false,
+        contact_cursor: String::new(),
     })
 }
 

@@ -123,6 +123,31 @@ fn plan(sql: &str) -> Vec<String> {
     retention::KEYS_BETWEEN,
     "SEARCH dedup USING PRIMARY KEY (key>? AND key<?)"
 )]
+#[case(
+    "a key is taken",
+    messages::IS_TAKEN,
+    "SEARCH dedup USING PRIMARY KEY (key=?)"
+)]
+#[case(
+    "a piece of the contacts",
+    retention::CONTACTS_END,
+    "SEARCH contact USING PRIMARY KEY (customer>?)"
+)]
+#[case(
+    "contacts of a piece",
+    retention::CONTACTS_BETWEEN,
+    "SEARCH contact USING PRIMARY KEY (customer>? AND customer<?)"
+)]
+#[case(
+    "the last contacts",
+    retention::CONTACTS_TO_END,
+    "SEARCH contact USING PRIMARY KEY (customer>?)"
+)]
+#[case(
+    "the last keys",
+    retention::KEYS_TO_END,
+    "SEARCH dedup USING PRIMARY KEY (key>?)"
+)]
 fn a_hot_statement_uses_its_index(#[case] what: &str, #[case] sql: &str, #[case] expected: &str) {
     let steps = plan(sql);
     assert!(
