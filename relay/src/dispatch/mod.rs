@@ -31,6 +31,7 @@ pub mod width;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::Instant;
@@ -131,15 +132,8 @@ pub async fn start(
     stop: watch::Sender<bool>,
     hold: Hold,
 ) -> Result<(Dispatch, Wake), OutboxError> {
-    let now = context.clock.now();
     let waiting = context.outbox.lanes().await?;
-    let (outbound_lanes, inbound_lanes): (Vec<_>, Vec<_>) = waiting
-        .into_iter()
-        .map(|waiting| {
-            let wait = retry::until(waiting.not_before, now);
-            (waiting, wait)
-        })
-        .partition(|(waiting, _)| waiting.lane.direction() == Direction::Outbound);
+    let (outbound_lanes, inbound_lanes) = by_direction(waiting, context.clock.now());
     let (inbound, inbound_wakes) = mpsc::unbounded_channel();
     let (outbound, outbound_wakes) = mpsc::unbounded_channel();
     let bell = Arc::clone(&context.bell);
@@ -194,10 +188,21 @@ pub async fn start(
     Ok((Dispatch { stop, loops }, wake))
 }
 
-fn spawn<W: Worker>(
-    direction: DirectionLoop<W>,
-    waiting: Vec<(WaitingLane, Duration)>,
-) -> JoinHandle<()> {
+/// Lanes, each with the time until its head may be tried.
+type Due = Vec<(WaitingLane, Duration)>;
+
+/// Outbound and inbound apart.
+fn by_direction(waiting: Vec<WaitingLane>, now: Timestamp) -> (Due, Due) {
+    waiting
+        .into_iter()
+        .map(|waiting| {
+            let wait = retry::until(waiting.not_before, now);
+            (waiting, wait)
+        })
+        .partition(|(waiting, _)| waiting.lane.direction() == Direction::Outbound)
+}
+
+fn spawn<W: Worker>(direction: DirectionLoop<W>, waiting: Due) -> JoinHandle<()> {
     tokio::spawn(direction.run(waiting))
 }
 

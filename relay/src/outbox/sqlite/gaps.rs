@@ -9,11 +9,10 @@ use rusqlite::{OptionalExtension as _, params};
 
 use super::dead_letters::our_identities;
 use super::ledger::{Done, Ledger, LedgerError, millis};
-use super::messages::{self, NewPlace};
+use super::messages::{self, NewPlace, Room};
 use crate::clock::from_millis;
 use crate::outbox::{
-    AskedUpTo, DedupKey, Filled, Found, Gap, NewRow, Order, OutboxError, Place, SendId, Seq,
-    Unfinished,
+    AskedUpTo, DedupKey, Filled, Found, Gap, NewRow, Order, Place, SendId, Seq, Unfinished,
 };
 
 /// The mark of the gaps, among the marks.
@@ -35,18 +34,21 @@ pub(super) fn lacking(ledger: &Ledger<'_>, keys: &[String]) -> Done<Vec<String>>
     Ok(lacking)
 }
 
-/// Stores what lacks, within `budget` bytes.
-pub(super) fn fill(ledger: &mut Ledger<'_>, gap: &Gap, budget: u64) -> Done<Filled> {
-    let missing = gap.listed.iter().map(|listed| match &listed.is {
-        Found::Missing(payload) => payload.len() as u64,
-        Found::Known | Found::Redacted => 0,
-    });
-    let bytes = missing.sum::<u64>();
-    if bytes > 0 && ledger.book.bytes + bytes > budget {
-        return Err(LedgerError::Refused(OutboxError::Full {
-            bytes: ledger.book.bytes,
-            budget,
-        }));
+/// Stores what lacks, if there is room for all of it.
+pub(super) fn fill(ledger: &mut Ledger<'_>, gap: &Gap, room: Room) -> Done<Filled> {
+    let missing: Vec<u64> = gap
+        .listed
+        .iter()
+        .filter_map(|listed| match &listed.is {
+            Found::Missing(payload) => Some(payload.len() as u64),
+            Found::Known | Found::Redacted => None,
+        })
+        .collect();
+    let (messages, bytes) = (missing.len() as u64, missing.iter().sum());
+    if messages > 0
+        && let Some(refusal) = room.refusal(messages, bytes, ledger.book)
+    {
+        return Err(LedgerError::Refused(refusal));
     }
     let positions = positions(ledger, gap)?;
     let mut filled = Filled::default();

@@ -41,8 +41,8 @@ impl From<u64> for Room {
 }
 
 impl Room {
-    /// Why a message of so many bytes has no room, if so.
-    fn refusal(self, bytes: u64, held: &Book) -> Option<OutboxError> {
+    /// Why so many messages of so many bytes have no room, if so.
+    pub(super) fn refusal(self, messages: u64, bytes: u64, held: &Book) -> Option<OutboxError> {
         let rows: u64 = held.rows.iter().sum();
         if held.bytes + bytes > self.bytes {
             return Some(OutboxError::Full {
@@ -50,7 +50,7 @@ impl Room {
                 budget: self.bytes,
             });
         }
-        (rows >= self.rows).then_some(OutboxError::TooMany {
+        (rows + messages > self.rows).then_some(OutboxError::TooMany {
             rows,
             budget: self.rows,
         })
@@ -59,7 +59,7 @@ impl Room {
 
 /// Stores a message with its key, if there is room.
 pub(super) fn append(ledger: &mut Ledger<'_>, row: &NewRow, room: Room) -> Done<Appended> {
-    if let Some(refusal) = room.refusal(row.payload.len() as u64, ledger.book) {
+    if let Some(refusal) = room.refusal(1, row.payload.len() as u64, ledger.book) {
         // What is in already is answered as accepted even when nothing new is.
         if is_taken(
             ledger,

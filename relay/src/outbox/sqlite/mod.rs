@@ -364,9 +364,9 @@ impl Outbox for SqliteOutbox {
         async move {
             let _place = self.admit()?;
             // A gap can be filled later as well: the last tenth is for webhooks.
-            let budget = self.budget_of(Direction::Outbound);
+            let room = self.room_of(Direction::Outbound);
             self.writer
-                .call(move |ledger| gaps::fill(ledger, &gap, budget))
+                .call(move |ledger| gaps::fill(ledger, &gap, room))
                 .await
         }
         .boxed()
