@@ -121,6 +121,11 @@ impl GenesysClient {
         self.post(operation, &call).await.map(drop)
     }
 
+    /// Whether the wire profile has receipts; without them none need be tried.
+    pub fn takes_receipts(&self) -> bool {
+        self.shared.profile.has_receipts_and_events()
+    }
+
     /// Says what became of an agent's message. In the `Guide` profile nothing is sent and the answer is a refusal.
     pub async fn send_receipt(
         &self,

@@ -110,11 +110,9 @@ impl ReceiptLoop {
     }
 
     async fn send_one(&self) -> Next {
-        if self
-            .context
-            .unless_stopping(self.context.budget.acquire(Class::Receipt))
-            .await
-            .is_none()
+        let granted = self.context.budget.acquire(Class::Receipt);
+        if self.context.genesys.takes_receipts()
+            && self.context.unless_stopping(granted).await.is_none()
         {
             return Next::End;
         }
@@ -135,7 +133,8 @@ impl ReceiptLoop {
         let Some(integration) = context.integration_now() else {
             return Next::Again;
         };
-        let Some(receipt) = to_genesys::receipt(waiting, context.clock.now()) else {
+        let receipt = to_genesys::receipt(waiting, context.clock.now());
+        let Some(receipt) = receipt.filter(|_| context.genesys.takes_receipts()) else {
             return self.done(waiting).await;
         };
         fail::fail_point!("receipt");

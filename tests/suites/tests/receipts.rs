@@ -1,6 +1,7 @@
 //! What becomes of a reply: parts, receipts, and what callbacks say of them. Lost answers have a suite of their own.
 
-use messaging_bridge_sandbox::{Effect, Endpoint, Fault, FinalStatus};
+use messaging_bridge_sandbox::{Effect, Endpoint, Fault, FinalStatus, Options, Profile};
+use messaging_bridge_suites::doubt::resolved;
 use messaging_bridge_suites::process::Relay;
 use messaging_bridge_suites::signed::post_genesys;
 use messaging_bridge_suites::tenant::{Spec, Tenant, fast};
@@ -217,6 +218,34 @@ async fn a_receipt_that_genesys_answers_as_failed_is_seen() {
             ),
         "{metrics}"
     );
+    relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn in_the_guides_profile_no_receipt_is_tried_and_none_counts_as_refused() {
+    let options = Options {
+        profile: Profile::Guide,
+        ..fast()
+    };
+    let tenant = Tenant::new(options, Spec::default()).await;
+    let relay = Relay::start(RELAY, &tenant).await;
+    resolved(&relay).await;
+    let customer = tenant.sandbox.options().customer.clone();
+    tenant.sandbox.agent_sends(&customer, "quokka").await;
+    sent(&tenant, 1).await;
+    eventually("the carrier's last word is told", SOON, || async {
+        let callbacks = tenant.sandbox.log().callbacks;
+        callbacks
+            .iter()
+            .any(|tried| tried.message_status == "delivered" && tried.status == Some(200))
+            .then_some(())
+    })
+    .await;
+    relay.until_drained(SOON).await;
+    let status = relay.status().await;
+    assert!(status["genesys"]["receiptsRefused"].is_null(), "{status}");
+    assert!(status["genesys"]["lastError"].is_null(), "{status}");
+    assert_eq!(tenant.sandbox.log().genesys_receipts.len(), 0);
     relay.stop().await;
 }
 
