@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use messaging_bridge_sandbox::{Effect, Endpoint, Fault, ServiceSettings};
+use messaging_bridge_sandbox::{Effect, Endpoint, Fault, NumberSettings, ServiceSettings};
 use messaging_bridge_suites::healing::{
     OFTEN, a_while, cut, gaps, given_up, is_late, looked, lost_text, mend, on_the_desk, start,
     texts_of,
@@ -192,7 +192,7 @@ async fn other_numbers_and_agents_messages_in_the_list_are_left_alone() {
     let (tenant, ann) = tenant().await;
     tenant
         .sandbox
-        .put_number("+15551239999", &Default::default())
+        .put_number("+15551239999", &NumberSettings::default())
         .expect("a number can be bought");
     let relay = start(RELAY, &tenant, &OFTEN).await;
     tenant
@@ -453,7 +453,7 @@ async fn a_webhook_that_comes_while_or_after_the_list_was_read_makes_no_second_m
     let held = Fault::new(Endpoint::TwilioWebhook, Effect::Held);
     tenant.sandbox.set_faults(held);
     let found = tenant.sandbox.customer_sends(&ann, "quokka found").await;
-    on_the_desk(&tenant, &[found.clone()]).await;
+    on_the_desk(&tenant, std::slice::from_ref(&found)).await;
     tenant.sandbox.set_faults([]);
     eventually("its webhook is answered as accepted", SOON, || async {
         let log = tenant.sandbox.log();
