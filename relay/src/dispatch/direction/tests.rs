@@ -102,7 +102,7 @@ struct Rig {
     stop: watch::Sender<bool>,
     running: tokio::task::JoinHandle<()>,
     began: Instant,
-    _wakes: mpsc::UnboundedSender<LaneKey>,
+    _wakes: mpsc::UnboundedSender<Waking>,
 }
 
 impl Rig {
@@ -139,7 +139,7 @@ impl Rig {
         };
         for number in 0..lanes {
             wakes
-                .send(lane(number))
+                .send(Waking::Message(lane(number)))
                 .expect("the loop's end of the channel is open");
         }
         let began = Instant::now();

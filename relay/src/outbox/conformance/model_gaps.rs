@@ -144,6 +144,7 @@ impl Reference {
             strikes: 0,
             next_part: 0,
             mark: None,
+            doubt: None,
         });
         let last = self.times.entry(lane.clone()).or_insert(time);
         *last = time.max(*last);
