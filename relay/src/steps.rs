@@ -51,8 +51,9 @@ pub const STEPS: [&str; 19] = [
 
 /// Failpoints that are no steps: planted faults, each of which some suite must notice, and `hurry-write-back`, which
 /// has the log cut all the time, so that short runs meet that step too.
-pub const PLANTED: [&str; 6] = [
+pub const PLANTED: [&str; 7] = [
     "fault-answer-before-commit",
+    "fault-disk",
     "fault-key-in-another-transaction",
     "fault-lane-order-ignored",
     "fault-number-in-log",

@@ -40,5 +40,5 @@ proptest! {
 
 /// `MB_STORIES` asks for more.
 fn cases() -> u32 {
-    std::env::var("MB_STORIES").map_or(24, |text| text.parse().unwrap())
+    std::env::var("MB_STORIES").map_or(12, |text| text.parse().unwrap())
 }

@@ -19,8 +19,9 @@ use crate::outbox::{DedupKey, Direction, LaneKey, NewRow, Order, Rank};
 
 const CUSTOMERS: [&str; 3] = ["+15557654321", "+15557654322", "+15557654323"];
 
-/// Time is moved in pieces, so that what a time brings about is done before the next.
-const PIECE: Duration = Duration::from_secs(20);
+/// Time is moved in pieces, so that what a time brings about is done before the next. Shorter than a call's time-out by
+/// far: a call that a busy machine has not answered yet must not run into it.
+const PIECE: Duration = Duration::from_secs(3);
 
 /// What happens.
 #[derive(Debug, Clone)]
@@ -224,7 +225,7 @@ impl Story {
     /// Waits in real time until nothing more happens.
     async fn settle(&self) {
         let (mut quiet, mut requests) = (0, u64::MAX);
-        while quiet < 4 {
+        while quiet < 5 {
             a_moment().await;
             let now = self.platforms.seen().requests;
             quiet = if now == requests { quiet + 1 } else { 0 };
