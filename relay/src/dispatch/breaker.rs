@@ -13,8 +13,8 @@ use tokio::time::Instant;
 
 use crate::outbox::Seq;
 
-/// So many failures in a row open it...
-const FAILURES: u32 = 5;
+/// So many failures in a row open it: on a bad line, where every other answer is lost, one run in a thousand...
+const FAILURES: u32 = 10;
 /// ... of so many messages. A lane has one message under way, so that they are of as many conversations.
 const MESSAGES: usize = 3;
 /// The first probe comes so long after it opened, and then each after twice the time, up to the longest.
@@ -100,9 +100,9 @@ mod tests {
     #[test]
     fn several_conversations_that_fail_in_a_row_open_it() {
         let (mut breaker, now) = (Breaker::default(), Instant::now());
-        fail(&mut breaker, 1..=4, now);
+        fail(&mut breaker, 1..=9, now);
         assert_eq!(breaker.open_since(), None);
-        fail(&mut breaker, [5], now);
+        fail(&mut breaker, [10], now);
         assert_eq!(breaker.open_since(), Some(WALL));
         assert_eq!(breaker.probe_at(), Some(now + FIRST_PROBE));
     }
@@ -117,11 +117,11 @@ mod tests {
     #[test]
     fn a_definite_answer_between_begins_the_count_anew_and_closes_it() {
         let (mut breaker, now) = (Breaker::default(), Instant::now());
-        fail(&mut breaker, 1..=4, now);
+        fail(&mut breaker, 1..=9, now);
         breaker.answered();
-        fail(&mut breaker, 1..=4, now);
+        fail(&mut breaker, 1..=9, now);
         assert_eq!(breaker.open_since(), None);
-        fail(&mut breaker, [9], now);
+        fail(&mut breaker, [19], now);
         breaker.answered();
         assert_eq!((breaker.open_since(), breaker.probe_at()), (None, None));
     }
@@ -145,7 +145,7 @@ mod tests {
     #[test]
     fn a_probe_that_decided_nothing_has_used_up_its_interval() {
         let (mut breaker, now) = (Breaker::default(), Instant::now());
-        fail(&mut breaker, 1..=5, now);
+        fail(&mut breaker, 1..=10, now);
         let at = now + FIRST_PROBE;
         breaker.undecided(at);
         assert_eq!(breaker.probe_at(), Some(at + FIRST_PROBE));

@@ -289,7 +289,7 @@ async fn an_hour_of_outage_costs_a_few_calls_a_minute_whatever_the_number_of_lan
     });
     let tries = rig.after(3599).await;
     let first_minute = tries.iter().filter(|(_, at)| *at < 60).count();
-    assert!(first_minute <= 15, "{first_minute}");
+    assert!(first_minute <= 20, "{first_minute}");
     for minute in 1..60 {
         let calls = tries.iter().filter(|(_, at)| at / 60 == minute).count();
         assert!((1..=3).contains(&calls), "{calls} in minute {minute}");
@@ -311,14 +311,14 @@ async fn an_hour_of_outage_costs_a_few_calls_a_minute_whatever_the_number_of_lan
 #[tokio::test(start_paused = true)]
 async fn a_changed_secret_ends_the_wait_of_an_outage_too() {
     let rig = Rig::start(20, |_, number| {
-        if number <= 6 {
+        if number <= 12 {
             Answer::Fail
         } else {
             Answer::Done
         }
     });
-    let failed = rig.after(4).await.len();
-    assert!(failed <= 8, "{failed}");
+    let failed = rig.after(5).await.len();
+    assert!((10..=13).contains(&failed), "{failed}");
     rig.changes.send_modify(|count| *count += 1);
     assert!(rig.after(15).await.len() >= 20);
 }
