@@ -16,14 +16,17 @@ pub(super) struct Attempt {
     built: Vec<Option<String>>,
     live: Vec<String>,
     checked: Option<Timestamp>,
+    asked: Option<String>,
 }
 
 impl Attempt {
-    /// `checked` is when the platforms were last asked.
+    /// `checked` is when the platforms were last asked, to the second; `asked` is the word with which a person asked for a
+    /// check, which may come within the same second.
     pub(super) fn of(
         built: &Objects<Built>,
         live: &LiveChildren,
         checked: Option<Timestamp>,
+        asked: Option<&str>,
     ) -> Self {
         let mut versions: Vec<String> = Vec::new();
         versions.extend(
@@ -61,6 +64,7 @@ impl Attempt {
             ],
             live: versions,
             checked,
+            asked: asked.map(str::to_owned),
         }
     }
 }
@@ -123,25 +127,34 @@ mod tests {
     }
 
     #[rstest]
-    #[case::nothing(workload("7", 1), None, true)]
-    #[case::a_pod(with_a_pod(), None, true)]
-    #[case::how_the_workload_is(workload("8", 1), None, true)]
-    #[case::the_workload(workload("8", 2), None, false)]
-    #[case::a_child(with_a_child(), None, false)]
-    #[case::the_next_check(workload("7", 1), Some(Timestamp::UNIX_EPOCH), false)]
+    #[case::nothing(workload("7", 1), None, None, true)]
+    #[case::a_pod(with_a_pod(), None, None, true)]
+    #[case::how_the_workload_is(workload("8", 1), None, None, true)]
+    #[case::the_workload(workload("8", 2), None, None, false)]
+    #[case::a_child(with_a_child(), None, None, false)]
+    #[case::the_next_check(workload("7", 1), Some(Timestamp::UNIX_EPOCH), None, false)]
+    #[case::a_person_asks_within_the_same_second(workload("7", 1), None, Some("now"), false)]
     fn an_attempt_is_the_same_until_what_it_depends_on_changes(
         #[case] live: LiveChildren,
         #[case] checked: Option<Timestamp>,
+        #[case] asked: Option<&str>,
         #[case] same: bool,
     ) {
         let built = build(&fixture::validated()).unwrap();
-        let first = Attempt::of(&built, &workload("7", 1), None);
-        assert_eq!(Attempt::of(&built, &live, checked) == first, same);
+        let first = Attempt::of(&built, &workload("7", 1), None, None);
+        assert_eq!(Attempt::of(&built, &live, checked, asked) == first, same);
     }
 
     #[test]
     fn what_is_built_otherwise_is_another_attempt() {
-        let of = |bridge| Attempt::of(&build(&bridge).unwrap(), &LiveChildren::default(), None);
+        let of = |bridge| {
+            Attempt::of(
+                &build(&bridge).unwrap(),
+                &LiveChildren::default(),
+                None,
+                None,
+            )
+        };
         assert_ne!(of(fixture::validated()), of(fixture::with_every_setting()));
     }
 }

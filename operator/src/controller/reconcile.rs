@@ -216,7 +216,8 @@ async fn apply(
     };
     let key = key_of(&validated.bridge);
     let objects = build::build(validated)?;
-    let attempt = Attempt::of(&objects, &observed.children, observed.platform.checked);
+    let (checked, asked) = (observed.platform.checked, observed.reconcile_at.as_deref());
+    let attempt = Attempt::of(&objects, &observed.children, checked, asked);
     if let Some(error) = context.memory.refusal(&key, bridge, &attempt) {
         return Ok(Some(error));
     }
