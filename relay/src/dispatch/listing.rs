@@ -23,6 +23,8 @@ pub(super) struct Wanted<'w> {
     pub(super) from: &'w str,
     /// The text of the part.
     pub(super) body: &'w str,
+    /// The texts of other sends to this customer that are in doubt as well.
+    pub(super) others: &'w [String],
     /// When the first attempt that may have been done was marked.
     pub(super) first_marked: Timestamp,
     /// When the last one was.
@@ -99,7 +101,7 @@ fn likeness(message: &Message, wanted: &Wanted<'_>) -> Option<Likeness> {
         && is(&message.to, wanted.to)
         && is(message.from.as_deref().unwrap_or_default(), wanted.from);
     let body = normalised(message.body.as_deref().unwrap_or_default());
-    let same = body == normalised(wanted.body);
+    let same = is_same(&body, wanted.body);
     if !ours {
         return None;
     }
@@ -110,6 +112,9 @@ fn likeness(message: &Message, wanted: &Wanted<'_>) -> Option<Likeness> {
         None
     } else if same {
         Some(Likeness::Same)
+    } else if wanted.others.iter().any(|other| is_same(&body, other)) {
+        // It is that one, not an altered copy of this one.
+        None
     } else if created > wanted.last_marked + LONGEST_WAY {
         None
     } else if body.is_empty() {
@@ -117,6 +122,11 @@ fn likeness(message: &Message, wanted: &Wanted<'_>) -> Option<Likeness> {
     } else {
         Some(Likeness::Altered)
     }
+}
+
+/// Whether two texts are the same message.
+pub(super) fn is_same(one: &str, other: &str) -> bool {
+    normalised(one) == normalised(other)
 }
 
 /// A body as it is compared: the kind and the number of blanks and line ends may change on the way.
@@ -156,6 +166,7 @@ mod tests {
             to: TO,
             from: FROM,
             body: "hello there",
+            others: &[],
             first_marked: "2026-01-01T00:00:00Z".parse().unwrap(),
             last_marked: "2026-01-01T00:01:30Z".parse().unwrap(),
         }
@@ -211,6 +222,20 @@ mod tests {
             Finding::Unclear(sentence) => assert!(sentence.contains(why), "{case}: {sentence}"),
             other => panic!("{case}: {other:?}"),
         }
+    }
+
+    #[test]
+    fn a_message_that_is_another_send_in_doubt_is_no_altered_copy_of_this_one() {
+        let others = ["something else".to_owned(), "and more".to_owned()];
+        let wanted = Wanted {
+            others: &others,
+            ..wanted()
+        };
+        let other = listed("SM1", &json!({"body": "something  else"}));
+        assert_eq!(finding(&suspects(&[other], &wanted)), Finding::Absent);
+        let neither = listed("SM1", &json!({"body": "altered"}));
+        let found = finding(&suspects(&[neither], &wanted));
+        assert!(matches!(found, Finding::Unclear(_)), "{found:?}");
     }
 
     #[test]

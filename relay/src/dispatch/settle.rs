@@ -21,7 +21,9 @@ use super::outbound::{OutboundWorker, Work};
 use super::retry;
 use super::search::Search;
 use crate::admin::vitals::Settled;
-use crate::outbox::{Direction, Doubt, OutboxError, SendId};
+use crate::deliver::split::{LONGEST_BODY, split};
+use crate::message::Message as Stored;
+use crate::outbox::{Direction, Doubt, InDoubt, OutboxError, SendId};
 use crate::settings::OnUnresolved;
 
 /// Pages of Twilio's list that are read for one send, a hundred messages each.
@@ -110,10 +112,15 @@ impl OutboundWorker {
         listed: &[Message],
     ) -> Result<Verdict, OutboxError> {
         let outbox = &self.context.outbox;
+        let since = doubt.first_marked - CLOCKS_DIFFER - LONGEST_WAY;
+        let others = outbox.others_in_doubt(work.lane, work.head.seq, since);
+        let others: Vec<Option<String>> = others.await?.iter().map(body).collect();
+        let known: Vec<String> = others.iter().flatten().cloned().collect();
         let wanted = Wanted {
             to: work.text.customer.expose(),
             from: &work.head.sender,
             body: work.body,
+            others: &known,
             first_marked: doubt.first_marked,
             last_marked: doubt.marked,
         };
@@ -131,11 +138,14 @@ impl OutboundWorker {
             return Ok(Verdict::Unclear("several listed messages match"));
         }
         // Another message of the lane that is in doubt may be the one that is listed: the same words twice.
-        let since = doubt.first_marked - CLOCKS_DIFFER - LONGEST_WAY;
-        let rivals = outbox.others_in_doubt(work.lane, work.head.seq, since);
-        if rivals.await? {
+        let is_rival = |other: &Option<String>| {
+            other
+                .as_deref()
+                .is_none_or(|other| listing::is_same(other, work.body))
+        };
+        if others.iter().any(is_rival) {
             return Ok(Verdict::Unclear(
-                "another message to this customer is in doubt as well",
+                "another message to this customer with the same words is in doubt as well",
             ));
         }
         Ok(Verdict::Sent(sends.into_iter().zip(found).collect()))
@@ -246,4 +256,15 @@ impl OutboundWorker {
         self.bury(work.lane, work.head, decide::unresolved(&why))
             .await
     }
+}
+
+/// The text of another send in doubt, if it is still known.
+fn body(other: &InDoubt) -> Option<String> {
+    let Ok(Stored::OutboundText(text)) = Stored::from_stored(other.payload.as_deref()?) else {
+        return None;
+    };
+    let parts = split(&text.text, LONGEST_BODY);
+    parts
+        .get(other.part as usize)
+        .map(|part| (*part).to_owned())
 }

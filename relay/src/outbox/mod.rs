@@ -28,8 +28,8 @@ use crate::message::CustomerId;
 
 pub use gap::{AskedUpTo, Filled, Found, Gap, Listed, Place, Unfinished};
 pub use progress::{
-    Burial, Doubt, Mark, PartSent, Proved, Rank, Receipt, ReceiptLevel, ReceiptReason, SendState,
-    Standing, StatusReport, WaitingReceipt,
+    Burial, Doubt, InDoubt, Mark, PartSent, Proved, Rank, Receipt, ReceiptLevel, ReceiptReason,
+    SendState, Standing, StatusReport, WaitingReceipt,
 };
 pub use types::{
     Appended, DeadLetter, DeadLetterCount, DeadLetterDetail, DeadLetterId, DeadReason, DedupKey,
@@ -106,8 +106,13 @@ pub trait Outbox: Send + Sync + 'static {
     /// The sends of one part, named by its first, of which nothing was heard; oldest first.
     fn unproven(&self, first: &SendId) -> Answer<'_, Vec<SendId>>;
 
-    /// Whether another message of this lane (a dead letter, say) may have been sent since then without our knowing.
-    fn others_in_doubt(&self, lane: &LaneKey, but: Seq, since: Timestamp) -> Answer<'_, bool>;
+    /// The other messages of this lane (dead letters, say) that may have been sent since then without our knowing.
+    fn others_in_doubt(
+        &self,
+        lane: &LaneKey,
+        but: Seq,
+        since: Timestamp,
+    ) -> Answer<'_, Vec<InDoubt>>;
 
     // --- receipts ---
 

@@ -88,6 +88,15 @@ pub struct SendState {
     pub rank: Rank,
 }
 
+/// Another message of a lane that may have been sent without our knowing. Not shown: it holds the text.
+#[derive(Clone)]
+pub struct InDoubt {
+    /// The message as stored; `None` once its body was erased.
+    pub payload: Option<Vec<u8>>,
+    /// The part that is in doubt.
+    pub part: u32,
+}
+
 /// What a status callback says of a send.
 #[derive(Debug, Clone)]
 pub struct StatusReport {

@@ -56,6 +56,8 @@ pub struct Outcome {
     pub killed: BTreeMap<String, usize>,
     /// Lines of any log that hold what must not be there.
     pub leaks: Vec<String>,
+    /// What every relay has logged, one after the other.
+    pub log: String,
 }
 
 struct Run<'r> {
@@ -64,6 +66,7 @@ struct Run<'r> {
     kills: Vec<Kill>,
     killed: BTreeMap<String, usize>,
     leaks: Vec<String>,
+    log: String,
 }
 
 /// Runs the plan to its end, lets a last relay drain, and judges.
@@ -76,6 +79,7 @@ pub async fn run(tenant: &Tenant, plan: &Plan<'_>) -> Outcome {
         kills: Vec::new(),
         killed: BTreeMap::new(),
         leaks: Vec::new(),
+        log: String::new(),
     };
     for _ in 0..plan.kills {
         match &plan.moment {
@@ -97,6 +101,7 @@ pub async fn run(tenant: &Tenant, plan: &Plan<'_>) -> Outcome {
         verdict: judge_killed(&sent, &tenant.sandbox.log(), &run.kills),
         killed: run.killed,
         leaks: run.leaks,
+        log: run.log,
     }
 }
 
@@ -154,6 +159,7 @@ impl Run<'_> {
         let log = relay.kill_unscanned().await;
         self.kills.push((before, Timestamp::now()));
         self.leaks.extend(leaks(&log, &self.tenant.unspeakable()));
+        self.log.push_str(&log);
     }
 }
 

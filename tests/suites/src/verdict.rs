@@ -15,7 +15,7 @@ use std::fmt;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use messaging_bridge_sandbox::{GenesysInbound, Log, Platform};
+use messaging_bridge_sandbox::{GenesysInbound, Log, Platform, ReceiptSeen};
 
 use self::index::Index;
 
@@ -132,40 +132,40 @@ impl<'m> Passage<'m> {
             arrived,
         })
     }
+
+    /// Whether this message was in before the other one was first tried.
+    fn is_before(&self, other: &Self) -> bool {
+        self.acknowledged
+            .is_some_and(|at| at + OVERLAP < other.first_try)
+    }
+}
+
+/// How a conversation is ordered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ordered {
+    /// By the order in which the messages came in.
+    ByArrival,
+    /// So, but one that was written before another is never behind it as long as both wait.
+    ByTime,
 }
 
 /// A message that was in before another one was first tried arrives before it. Neither platform promises more: a retry
-/// may overtake.
-fn judge_order(conversation: &[Passage<'_>], verdict: &mut Verdict) {
-    let mut by_first_try: Vec<_> = conversation
-        .iter()
-        .filter_map(|passage| Some((passage.first_try, passage.arrived?, passage.id)))
-        .collect();
-    by_first_try.sort_unstable();
-    let mut by_acknowledged: Vec<_> = conversation
-        .iter()
-        .filter_map(|passage| {
-            Some((
-                passage.acknowledged? + OVERLAP,
-                passage.arrived?,
-                passage.id,
-            ))
-        })
-        .collect();
-    by_acknowledged.sort_unstable();
-    let mut earlier = by_acknowledged.into_iter().peekable();
-    // Of all that were in before, the one that arrived last.
-    let mut last: Option<(usize, &str)> = None;
-    for (first_try, arrived, id) in by_first_try {
-        while let Some((_, place, before)) = earlier.next_if(|(at, ..)| *at < first_try) {
-            last = last.max(Some((place, before)));
-        }
-        if let Some((place, before)) = last
-            && arrived < place
-        {
-            verdict.broken.push(format!(
-                "{id} arrived before {before}, which was in earlier"
-            ));
+/// may overtake. The conversation is in the order in which it was written.
+fn judge_order(conversation: &[Passage<'_>], ordered: Ordered, verdict: &mut Verdict) {
+    for (number, earlier) in conversation.iter().enumerate() {
+        let later = match ordered {
+            Ordered::ByArrival => conversation,
+            Ordered::ByTime => &conversation[number + 1..],
+        };
+        for later in later.iter().filter(|later| earlier.is_before(later)) {
+            if let (Some(first), Some(second)) = (earlier.arrived, later.arrived)
+                && second < first
+            {
+                verdict.broken.push(format!(
+                    "{} arrived before {}, which was in earlier",
+                    later.id, earlier.id
+                ));
+            }
         }
     }
 }
@@ -200,7 +200,7 @@ fn judge_inbound(sent: &Sent, index: &Index<'_>, kills: Option<&[Kill]>, verdict
                     .push(format!("{} was acknowledged and lost", passage.id));
             }
         }
-        judge_order(&passages, verdict);
+        judge_order(&passages, Ordered::ByArrival, verdict);
     }
 }
 
@@ -256,7 +256,7 @@ fn judge_outbound(sent: &Sent, index: &Index<'_>, verdict: &mut Verdict) {
             }
             passages.extend(passage);
         }
-        judge_order(&passages, verdict);
+        judge_order(&passages, Ordered::ByTime, verdict);
     }
 }
 
@@ -272,21 +272,26 @@ fn judge_end(
         .last_receipt(passage.id)
         .filter(|receipt| receipt.status == "Failed");
     match (passage.arrived, told) {
-        (Some(_), Some(_)) if !failed_on_the_way => verdict.broken.push(format!(
-            "{} was texted, and the agent was told that it failed",
-            passage.id
+        (Some(_), Some(receipt)) if !failed_on_the_way => verdict.broken.push(format!(
+            "{} was texted, and the agent was told that it failed: {}",
+            passage.id,
+            why(receipt)
         )),
         (Some(_), _) => verdict.delivered_to_twilio += 1,
         (None, Some(receipt)) => {
             verdict.told_as_failed += 1;
-            let why = receipt.reasons.first().map_or_else(String::new, |reason| {
-                let code = reason.code.as_deref().unwrap_or_default();
-                format!("{code}: {}", reason.message)
-            });
-            *verdict.told.entry(why).or_default() += 1;
+            *verdict.told.entry(why(receipt)).or_default() += 1;
         }
         (None, None) => verdict
             .broken
             .push(format!("{} was acknowledged and lost", passage.id)),
     }
+}
+
+/// What the agent reads of a failure.
+fn why(receipt: &ReceiptSeen) -> String {
+    receipt.reasons.first().map_or_else(String::new, |reason| {
+        let code = reason.code.as_deref().unwrap_or_default();
+        format!("{code}: {}", reason.message)
+    })
 }

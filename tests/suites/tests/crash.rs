@@ -36,6 +36,12 @@ fn plan(moment: Moment, kills: usize) -> Plan<'static> {
 fn assert_kept(outcome: &Outcome, what: &str) {
     let verdict = &outcome.verdict;
     keep(what, &format!("killed: {:?}\n{verdict}", outcome.killed));
+    if !verdict.is_clean()
+        && let Some(place) = std::env::var_os("CI_OUTPUT_DIR")
+    {
+        let file = std::path::Path::new(&place).join(format!("{what}.log"));
+        std::fs::write(file, &outcome.log).expect("the log can be written");
+    }
     assert!(
         verdict.is_clean(),
         "broken promises ({what}, killed {:?}):\n{}",

@@ -129,6 +129,40 @@ async fn the_same_words_again_are_not_proven_by_the_message_before_them() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_was_in_doubt_and_then_refused_leaves_those_behind_it_clear() {
+    let (tenant, relay, customer) = running(RELAY, Spec::default()).await;
+    tenant.sandbox.set_faults(not_done());
+    let id = tenant.sandbox.agent_sends(&customer, "quokka one").await;
+    eventually("its first try is lost", SOON, async || {
+        (posts(&tenant) == 1).then_some(())
+    })
+    .await;
+    let opted_out = Effect::Status {
+        status: 400,
+        body: Some(serde_json::json!({"code": 21610, "message": "opted out", "status": 400})),
+    };
+    tenant
+        .sandbox
+        .set_faults(Fault::new(Endpoint::TwilioSend, opted_out).times(1));
+    eventually("its second try is refused", SOON, async || {
+        (relay.status().await["deadLetters"] == 1).then_some(())
+    })
+    .await;
+    for text in ["quokka two", "quokka three"] {
+        tenant.sandbox.set_faults(faults(lost()));
+        tenant.sandbox.agent_sends(&customer, text).await;
+        relay.until_drained(SOON).await;
+    }
+    assert_eq!(bodies(&tenant), ["quokka two", "quokka three"]);
+    assert_eq!(
+        relay.status().await["deadLetters"],
+        1,
+        "only {id} was given up"
+    );
+    relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_send_that_three_listings_do_not_show_is_tried_again_with_another_id() {
     let (tenant, relay, customer) = running(RELAY, Spec::default()).await;
     tenant.sandbox.set_faults(not_done());

@@ -12,6 +12,7 @@ mod group_commit;
 mod import;
 mod ledger;
 mod messages;
+mod planted;
 mod receipts;
 mod retention;
 mod schema;
@@ -36,9 +37,10 @@ use self::messages::Room;
 use self::volume::{DirectoryLock, Volume};
 use super::{
     Answer, Appended, AskedUpTo, Burial, DeadLetter, DeadLetterCount, DeadLetterDetail,
-    DeadLetterId, DeadReason, Deferral, Direction, Filled, Forgotten, Gap, Head, Identity, LaneKey,
-    LetterSelection, Mark, NewRow, Outbox, OutboxError, PartSent, Proved, Receipt, Refusal, SendId,
-    SendState, Seq, Standing, Stats, StatusReport, Unfinished, WaitingLane, WaitingReceipt,
+    DeadLetterId, DeadReason, Deferral, Direction, Filled, Forgotten, Gap, Head, Identity, InDoubt,
+    LaneKey, LetterSelection, Mark, NewRow, Outbox, OutboxError, PartSent, Proved, Receipt,
+    Refusal, SendId, SendState, Seq, Standing, Stats, StatusReport, Unfinished, WaitingLane,
+    WaitingReceipt,
 };
 use crate::clock::Clock;
 use crate::message::CustomerId;
@@ -306,7 +308,12 @@ impl Outbox for SqliteOutbox {
             .boxed()
     }
 
-    fn others_in_doubt(&self, lane: &LaneKey, but: Seq, since: Timestamp) -> Answer<'_, bool> {
+    fn others_in_doubt(
+        &self,
+        lane: &LaneKey,
+        but: Seq,
+        since: Timestamp,
+    ) -> Answer<'_, Vec<InDoubt>> {
         let lane = lane.clone();
         self.writer
             .call(move |ledger| sends::others_in_doubt(ledger, &lane, but, since))
@@ -484,30 +491,5 @@ impl Outbox for SqliteOutbox {
 
     fn close(&self) -> Answer<'_, ()> {
         self.writer.close().boxed()
-    }
-}
-
-impl SqliteOutbox {
-    /// A planted fault: the suite must notice a relay that stores the message first and its key in a transaction of
-    /// its own.
-    async fn planted_split_append(&self, row: &NewRow) -> Option<Result<Appended, OutboxError>> {
-        fn planted() -> bool {
-            fail::fail_point!("fault-key-in-another-transaction", |_| true);
-            false
-        }
-        if !planted() {
-            return None;
-        }
-        let (key, accepted, row) = (row.key.clone(), row.accepted, row.clone());
-        let stored = self
-            .writer
-            .call(move |ledger| messages::store(ledger, &row))
-            .await;
-        tokio::time::sleep(std::time::Duration::from_millis(40)).await;
-        let claimed = self
-            .writer
-            .call(move |ledger| messages::claim(ledger, &key, accepted, true))
-            .await;
-        Some(stored.and_then(|seq| claimed.map(|_| Appended::Stored(seq))))
     }
 }

@@ -13,7 +13,7 @@ use super::ledger::{Done, Ledger, millis};
 use super::{dead_letters, messages, receipts};
 use crate::clock::from_millis;
 use crate::outbox::{
-    LaneKey, Mark, PartSent, Proved, Rank, SendId, SendState, Seq, Standing, StatusReport,
+    InDoubt, LaneKey, Mark, PartSent, Proved, Rank, SendId, SendState, Seq, Standing, StatusReport,
 };
 
 const MARK: &str =
@@ -175,26 +175,32 @@ pub(super) fn unproven(ledger: &Ledger<'_>, first: &SendId) -> Done<Vec<SendId>>
     Ok(sends.collect::<Result<_, _>>()?)
 }
 
-pub(super) const OTHER_DEAD_LETTERS: &str = "SELECT 1 FROM dead_letter d LEFT JOIN send s ON s.id = d.doubt
+pub(super) const OTHER_DEAD_LETTERS: &str = "SELECT d.payload, d.next_part FROM dead_letter d LEFT JOIN send s ON s.id = d.doubt
      WHERE d.lane = ?1 AND d.doubt IS NOT NULL AND max(COALESCE(d.mark_ms, 0), COALESCE(s.created_ms, 0)) >= ?2";
-const OTHER_MESSAGES: &str = "SELECT 1 FROM message m LEFT JOIN send s ON s.id = m.doubt
+const OTHER_MESSAGES: &str =
+    "SELECT m.payload, m.next_part FROM message m LEFT JOIN send s ON s.id = m.doubt
      WHERE m.lane = ?1 AND m.doubt IS NOT NULL AND m.seq <> ?3
      AND max(COALESCE(m.mark_ms, 0), COALESCE(s.created_ms, 0)) >= ?2";
 
-/// Whether another message of the lane may have been sent since then.
+/// The other messages of the lane that may have been sent since then.
 pub(super) fn others_in_doubt(
     ledger: &Ledger<'_>,
     lane: &LaneKey,
     but: Seq,
     since: Timestamp,
-) -> Done<bool> {
+) -> Done<Vec<InDoubt>> {
     let since = millis(since);
-    Ok(ledger
-        .sql(OTHER_DEAD_LETTERS)?
-        .exists(params![lane.expose(), since])?
-        || ledger
-            .sql(OTHER_MESSAGES)?
-            .exists(params![lane.expose(), since, but.0])?)
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok(InDoubt {
+            payload: row.get(0)?,
+            part: row.get(1)?,
+        })
+    };
+    let mut dead_letters = ledger.sql(OTHER_DEAD_LETTERS)?;
+    let dead_letters = dead_letters.query_map(params![lane.expose(), since], read)?;
+    let mut messages = ledger.sql(OTHER_MESSAGES)?;
+    let messages = messages.query_map(params![lane.expose(), since, but.0], read)?;
+    Ok(dead_letters.chain(messages).collect::<Result<_, _>>()?)
 }
 
 /// Raises the rank of a send, and with it its message's receipt.

@@ -168,6 +168,21 @@ fn what_was_in_before_another_was_tried_arrives_before_it() {
 }
 
 #[test]
+fn a_reply_that_was_written_earlier_may_be_placed_before_one_that_came_in_earlier() {
+    let written = |ids: [&str; 2], times: [i64; 2]| {
+        let story = story()
+            .acknowledged(Platform::Genesys, ids[0], times[0])
+            .acknowledged(Platform::Genesys, ids[1], times[1]);
+        story.texted("o1").texted("o2").broken(&[])
+    };
+    assert!(written(["o1", "o2"], [1000, 0]).is_empty());
+    assert_eq!(
+        written(["o2", "o1"], [0, 1000]),
+        ["o1 arrived before o2, which was in earlier"]
+    );
+}
+
+#[test]
 fn webhooks_that_overlapped_may_arrive_in_either_order() {
     let story = story()
         .acknowledged(Platform::Twilio, "i1", 0)
