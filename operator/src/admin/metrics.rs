@@ -39,11 +39,6 @@ struct ReadyLabels {
     ready: &'static str,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct WatchLabels {
-    resource: &'static str,
-}
-
 /// All metrics of the operator.
 #[derive(Debug)]
 pub struct Metrics {
@@ -54,7 +49,6 @@ pub struct Metrics {
     call_seconds: Family<PlatformLabels, Histogram>,
     bridges: Family<ReadyLabels, Gauge>,
     backoff: Gauge,
-    watch_errors: Family<WatchLabels, Counter>,
     known: Mutex<HashMap<String, &'static str>>,
 }
 
@@ -75,7 +69,6 @@ impl Metrics {
             call_seconds: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             bridges: Family::default(),
             backoff: Gauge::default(),
-            watch_errors: Family::default(),
             known: Mutex::default(),
         };
         for ready in READY {
@@ -90,7 +83,7 @@ impl Metrics {
             .sub_registry_with_prefix("messaging_bridge_operator");
         registry.register(
             "reconciles",
-            "Reconciles by result: ok, refused by the API server until something changes, or the phase that failed",
+            "Reconciles by result: ok, or the phase that failed",
             self.reconciles.clone(),
         );
         registry.register_with_unit(
@@ -119,11 +112,6 @@ impl Metrics {
             "bridges_in_backoff",
             "Bridges that wait after a failure",
             self.backoff.clone(),
-        );
-        registry.register(
-            "watch_errors",
-            "Failures of the watches at the API server",
-            self.watch_errors.clone(),
         );
         self
     }
@@ -166,18 +154,11 @@ impl Metrics {
         self.recount(&known);
     }
 
-    /// All bridges but these are gone.
-    pub fn retain(&self, lives: impl Fn(&str) -> bool) {
+    /// A bridge is gone.
+    pub fn forget(&self, bridge: &str) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.retain(|bridge, _| lives(bridge));
+        known.remove(bridge);
         self.recount(&known);
-    }
-
-    /// A watch failed; it begins anew by itself.
-    pub fn watch_failed(&self, resource: &'static str) {
-        self.watch_errors
-            .get_or_create(&WatchLabels { resource })
-            .inc();
     }
 
     fn recount(&self, known: &HashMap<String, &'static str>) {
@@ -213,7 +194,7 @@ mod tests {
         metrics.bridge("tenant/acme", "false");
         metrics.bridge("tenant/acme", "true");
         metrics.bridge("tenant/other", "true");
-        metrics.retain(|bridge| bridge == "tenant/acme");
+        metrics.forget("tenant/other");
         metrics.called(
             Platform::Twilio,
             "read_number",

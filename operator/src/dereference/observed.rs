@@ -74,6 +74,8 @@ pub enum SecretSeen {
         name: String,
         /// Its data, decoded.
         keys: Arc<BTreeMap<String, Vec<u8>>>,
+        /// Its version at the API server; another one means that something about it changed.
+        resource_version: String,
     },
 }
 
@@ -105,10 +107,15 @@ impl fmt::Debug for SecretSeen {
                 .field("name", name)
                 .field("problem", problem)
                 .finish(),
-            Self::Keys { name, keys } => f
+            Self::Keys {
+                name,
+                keys,
+                resource_version,
+            } => f
                 .debug_struct("Keys")
                 .field("name", name)
                 .field("keys", &keys.keys().collect::<Vec<_>>())
+                .field("resource_version", resource_version)
                 .finish(),
         }
     }
@@ -178,6 +185,7 @@ mod tests {
                 "authToken".to_owned(),
                 b"hush-hush".to_vec(),
             )])),
+            resource_version: "7".to_owned(),
         };
         let shown = format!("{seen:?}");
         assert!(shown.contains("authToken"), "{shown}");

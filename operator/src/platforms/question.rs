@@ -45,21 +45,16 @@ pub(super) fn attune(remembering: &mut Remembering, questions: Questions) {
     let before = &remembering.questions;
     let facts = &mut remembering.facts;
     if before.token != questions.token {
-        facts.token = after(before.token.as_ref());
+        facts.token = super::Remembered::default();
     }
     if before.integration != questions.integration {
-        facts.integration = after(before.integration.as_ref());
+        facts.integration = super::Remembered::default();
     }
     if before.number != questions.number {
-        facts.number = after(before.number.as_ref());
+        facts.number = super::Remembered::default();
         remembering.pools = None;
     }
     remembering.questions = questions;
-}
-
-/// What is known when a question has changed: one that was not asked before may have been, by an operator before this.
-fn after<T>(before: Option<&Key>) -> super::Remembered<T> {
-    before.map_or_else(super::Remembered::default, |_| super::Remembered::anew())
 }
 
 fn print(parts: &[&[u8]]) -> Key {

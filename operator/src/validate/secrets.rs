@@ -161,6 +161,7 @@ mod tests {
                     .map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec()))
                     .collect(),
             ),
+            resource_version: "1".to_owned(),
         }
     }
 

@@ -33,20 +33,9 @@ impl Relay {
     ///
     /// When it does not become ready.
     pub async fn start_with(binary: &str, tenant: &Tenant, environment: &[(&str, &str)]) -> Self {
-        let mut relay = Self::launch(binary, tenant, environment);
-        relay.until_ready().await;
-        relay
-    }
-
-    /// Starts a relay with these environment variables and does not wait for it.
-    ///
-    /// # Panics
-    ///
-    /// When its binary cannot be started.
-    pub fn launch(binary: &str, tenant: &Tenant, environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(binary);
         command.arg("run");
-        Self::spawn(command, tenant, environment)
+        Self::spawn(command, tenant, environment).await
     }
 
     /// Starts a relay whose data directory is a volume of its own with this many megabytes (a tmpfs in a mount
@@ -61,12 +50,10 @@ impl Relay {
         let script = "mount -t tmpfs -o size=\"$1\"m tmpfs \"$2\" && shift 2 && exec \"$@\"";
         command.args(["-rm", "sh", "-c", script, "sh", &megabytes.to_string()]);
         command.arg(tenant.data_dir()).arg(binary).arg("run");
-        let mut relay = Self::spawn(command, tenant, &[]);
-        relay.until_ready().await;
-        relay
+        Self::spawn(command, tenant, &[]).await
     }
 
-    fn spawn(mut command: Command, tenant: &Tenant, environment: &[(&str, &str)]) -> Self {
+    async fn spawn(mut command: Command, tenant: &Tenant, environment: &[(&str, &str)]) -> Self {
         let mut child = command
             .args(tenant.run_flags())
             .envs(environment.iter().copied())
@@ -94,28 +81,24 @@ impl Relay {
                 }
             }
         });
-        Self {
+        let mut relay = Self {
             child,
             log,
             step,
             unspeakable: tenant.unspeakable(),
             admin: tenant.admin(),
-        }
+        };
+        relay.until_ready().await;
+        relay
     }
 
-    /// Waits until it is ready.
-    ///
-    /// # Panics
-    ///
-    /// When it does not become ready.
-    pub async fn until_ready(&mut self) {
-        let client = reqwest_client();
+    async fn until_ready(&mut self) {
         let url = self.admin.join("/readyz").expect("a valid path");
-        for _ in 0..1500 {
+        for _ in 0..500 {
             if let Ok(Some(status)) = self.child.try_wait() {
                 panic!("the relay ended with {status}:\n{}", self.log());
             }
-            if client
+            if reqwest_client()
                 .get(url.clone())
                 .send()
                 .await
@@ -239,30 +222,6 @@ impl Relay {
             .expect("a child can be waited for");
         self.scan_log();
         status
-    }
-
-    /// Its process id.
-    ///
-    /// # Panics
-    ///
-    /// When it has ended.
-    pub fn pid(&self) -> u32 {
-        self.child.id().expect("it is running")
-    }
-
-    /// Its resident memory, in KiB.
-    ///
-    /// # Panics
-    ///
-    /// When it has ended.
-    pub fn resident_kib(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))
-            .expect("a running process has a status");
-        status
-            .lines()
-            .find_map(|line| line.strip_prefix("VmRSS:"))
-            .and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok())
-            .expect("the kernel says how much is resident")
     }
 
     /// What it has logged so far.

@@ -27,10 +27,8 @@ macro_rules! for_every_backend {
 mod budget;
 mod dead_letters;
 mod forget;
-mod gaps;
 mod intake;
 mod model;
-mod model_gaps;
 mod order;
 mod permutations;
 mod receipts;

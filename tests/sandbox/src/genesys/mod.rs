@@ -4,7 +4,6 @@
 mod guide;
 mod inbound;
 mod integrations;
-mod limiter;
 mod models;
 mod organisation;
 mod outbound;

@@ -10,7 +10,6 @@
 mod erasure;
 mod files;
 mod groups;
-mod history;
 mod identities;
 mod moving;
 mod plans;
