@@ -3,10 +3,12 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test crds image cluster policies lint bench
+.PHONY: help demo test soak mutants crds image cluster policies lint bench
 
 BIN := $(or $(CARGO_TARGET_DIR),target)/debug
 DENY := 0.20.2
+FUZZ := 0.13.2
+MUTANTS := 27.1.0
 
 help: ## say what can be made
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-7s %s\n", $$1, $$2 }' Makefile
@@ -21,6 +23,19 @@ test: ## every test, the page in a real browser included; nothing is skipped
 	@scripts/need rust cc browser venv image-tool cluster
 	scripts/image operator relay sandbox ingress
 	cargo test --workspace
+
+soak: ## what proves more the longer it runs: kills, power cuts, a storm of faults, fuzzing; more than an hour (FUZZ_SECONDS=60 a target)
+	@scripts/need rust cc cargo-fuzz=$(FUZZ)
+	MB_KILLS=500 cargo test -p messaging-bridge-suites --test crash
+	MB_CUTS=300 cargo test -p messaging-bridge-suites --test power
+	MB_MESSAGES=10000 cargo test -p messaging-bridge-suites --test storm
+	MB_STORIES=1000 cargo test -p messaging-bridge-relay --lib model
+	MB_FUZZ_CHANGES=10000 cargo test -p messaging-bridge-fuzzing
+	scripts/fuzz $(or $(FUZZ_SECONDS),60)
+
+mutants: ## change the code line by line and see whether a test notices: the clients, and what the relay decides; hours
+	@scripts/need rust cc cargo-mutants=$(MUTANTS)
+	cargo mutants --output target/mutants
 
 crds: ## write the manifests and reference pages that are generated from the API's types
 	@scripts/need rust cc

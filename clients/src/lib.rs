@@ -14,7 +14,9 @@ pub mod genesys;
 pub mod http;
 pub mod mask;
 pub mod secrets;
+mod server_time;
 pub mod twilio;
 pub mod webhooks;
 
 pub use error::{ApiError, BlockedCause, ErrorKind, Platform};
+pub use server_time::ServerTime;

@@ -7,6 +7,8 @@
 const DOTS: &str = "•••••••";
 /// The shortest value (and the shortest run of digits) that is masked in part: a short code has five or six digits.
 const SHORTEST: usize = 7;
+/// The shortest run of hexadecimal digits that is an identifier: 128 bits.
+const SHORTEST_DIGEST: usize = 32;
 
 /// Masks one address: `+15551230000` becomes `+1•••••••00`, `whatsapp:` stays readable. Also fit for opaque customer
 /// ids and e-mail addresses.
@@ -22,23 +24,75 @@ pub fn phone(address: &str) -> String {
 }
 
 /// Masks every run of at least seven digits in free text, with a leading plus and with single spaces, dashes, dots or
-/// parentheses between the digits.
+/// parentheses between the digits. Identifiers in hexadecimal digits ([`id_at`]) stay: they name no customer, and a
+/// person who is to look one up needs all of it.
 pub fn numbers_in(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
     let mut rest = text;
-    while let Some(start) = rest.find(|c: char| c == '+' || c.is_ascii_digit()) {
-        masked.push_str(&rest[..start]);
-        rest = &rest[start..];
-        let (end, digits) = run_of_digits(rest);
-        if digits >= SHORTEST {
-            mask_into(&mut masked, &rest[..end]);
+    let mut before = None;
+    while let Some(first) = rest.chars().next() {
+        let id = if before.is_some_and(char::is_alphanumeric) {
+            0
         } else {
-            masked.push_str(&rest[..end]);
-        }
+            id_at(rest)
+        };
+        let end = if id > 0 {
+            masked.push_str(&rest[..id]);
+            id
+        } else if first == '+' || first.is_ascii_digit() {
+            let (end, digits) = run_of_digits(rest);
+            if digits >= SHORTEST {
+                mask_into(&mut masked, &rest[..end]);
+            } else {
+                masked.push_str(&rest[..end]);
+            }
+            end
+        } else {
+            masked.push(first);
+            first.len_utf8()
+        };
+        before = rest[..end].chars().next_back();
         rest = &rest[end..];
     }
-    masked.push_str(rest);
     masked
+}
+
+/// The length in bytes of the identifier that `text` begins with, or 0: a UUID, 32 or more hexadecimal digits with a
+/// letter among them (a digest), or those after two capital letters (Twilio's SIDs). No phone number looks like it.
+fn id_at(text: &str) -> usize {
+    let bytes = text.as_bytes();
+    let found = uuid(bytes).or_else(|| digest(bytes)).or_else(|| {
+        let kind = bytes.get(..2)?;
+        let of_kind = kind.iter().all(u8::is_ascii_uppercase);
+        of_kind
+            .then(|| digest(&bytes[2..]))
+            .flatten()
+            .map(|length| length + 2)
+    });
+    let ends = |length: &usize| !text[*length..].starts_with(char::is_alphanumeric);
+    found.filter(ends).unwrap_or(0)
+}
+
+fn uuid(bytes: &[u8]) -> Option<usize> {
+    const DASHES: [usize; 4] = [8, 13, 18, 23];
+    let uuid = bytes.get(..36)?;
+    let fits = uuid.iter().enumerate().all(|(at, byte)| {
+        if DASHES.contains(&at) {
+            *byte == b'-'
+        } else {
+            byte.is_ascii_hexdigit()
+        }
+    });
+    fits.then_some(36)
+}
+
+fn digest(bytes: &[u8]) -> Option<usize> {
+    let length = bytes
+        .iter()
+        .take_while(|byte| byte.is_ascii_hexdigit())
+        .count();
+    let lettered = bytes[..length].iter().any(u8::is_ascii_alphabetic);
+    (length >= SHORTEST_DIGEST && lettered).then_some(length)
 }
 
 /// The length in bytes of the number at the start of `text` (which starts with a plus or a digit), and its digits.
@@ -105,6 +159,26 @@ mod tests {
     #[case::year_stays("in 2026", "in 2026")]
     #[case::lonely_plus("1 + 2 + x", "1 + 2 + x")]
     #[case::nothing("no digits", "no digits")]
+    #[case::an_integrations_id_stays(
+        "both 11111111-2222-4333-8444-555555555555 and 0a1b2c3d-1234-4567-89ab-001122334455.",
+        "both 11111111-2222-4333-8444-555555555555 and 0a1b2c3d-1234-4567-89ab-001122334455."
+    )]
+    #[case::an_images_digest_stays(
+        "relay@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\": not found",
+        "relay@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef\": not found"
+    )]
+    #[case::a_sid_stays(
+        "SM0123456789abcdef0123456789abcdef (21610)",
+        "SM0123456789abcdef0123456789abcdef (21610)"
+    )]
+    #[case::a_number_beside_an_id(
+        "11111111-2222-4333-8444-555555555555+15551230000",
+        "11111111-2222-4333-8444-555555555555+1•••••••00"
+    )]
+    #[case::a_number_after_letters("tel15551230000", "tel15•••••••00")]
+    #[case::a_short_hexadecimal_word("deadbeef15551230000", "deadbeef15•••••••00")]
+    #[case::no_digest_but_digits("01234567890123456789012345678901", "01•••••••01")]
+    #[case::longer_than_a_uuid("11111111-2222-4333-8444-5555555555551", "11•••••••51")]
     #[case::empty("", "")]
     fn long_numbers_in_free_text_are_masked(#[case] text: &str, #[case] masked: &str) {
         assert_eq!(numbers_in(text), masked);

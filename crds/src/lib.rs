@@ -18,8 +18,8 @@ mod mask;
 mod rules;
 
 pub use messaging_bridge::{
-    EmbeddedQueue, GenesysSpec, MessagingBridge, MessagingBridgeSpec, QueueSpec, SecretRef,
-    TwilioSpec, WireProfile,
+    EmbeddedQueue, GenesysSpec, MessagingBridge, MessagingBridgeSpec, OnUnresolved, QueueSpec,
+    SecretRef, TwilioSpec, WireProfile,
 };
 pub use offline::{Problem, check_manifest, openapi_schema};
 pub use reason::{ConditionStatus, ConditionType, Reason};

@@ -29,7 +29,11 @@ use crate::{region, rules};
 /// The fewest requests a minute that leave room for receipts beside messages.
 pub(crate) const MIN_REQUESTS_PER_MINUTE: u32 = 10;
 /// Beyond any limit that Genesys Cloud grants; a larger number is a slip.
-pub(crate) const MAX_REQUESTS_PER_MINUTE: u32 = 100_000;
+pub(crate) const MAX_REQUESTS_PER_MINUTE: u32 = 1_000_000;
+/// The slowest of Twilio's senders: a long code to the US or Canada.
+pub(crate) const MIN_MESSAGES_PER_SECOND: u32 = 1;
+/// Beyond any rate that Twilio grants a sender; a larger number is a slip.
+pub(crate) const MAX_MESSAGES_PER_SECOND: u32 = 10_000;
 
 /// What the bridge joins: a Genesys Cloud org, a Twilio number, and the address at which both reach the relay.
 #[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
@@ -43,6 +47,8 @@ pub(crate) const MAX_REQUESTS_PER_MINUTE: u32 = 100_000;
     shortname = "mb",
     category = "messaging",
     derive = "PartialEq",
+    selectable = ".spec.twilio.number",
+    selectable = ".spec.genesys.integrationName",
     status = "MessagingBridgeStatus",
     doc = "A MessagingBridge carries a company's text messages between its own Twilio account and its Genesys Cloud \
            org: a customer's text appears on the agents' desktop, the agent's reply on the customer's phone.",
@@ -83,10 +89,21 @@ pub(crate) const MAX_REQUESTS_PER_MINUTE: u32 = 100_000;
         description = "Messages that wait, both ways"
     ),
     printcolumn(
+        name = "Delivering",
+        type_ = "string",
+        json_path = ".status.conditions[?(@.type==\"Delivering\")].reason",
+        description = "Whether messages do flow, and why not if they do not",
+        priority = 1
+    ),
+    printcolumn(
         name = "Age",
         type_ = "date",
         json_path = ".metadata.creationTimestamp"
     )
+)]
+#[x_kube(
+    validation = rules::queue::size_stays(),
+    validation = rules::queue::storage_class_stays()
 )]
 pub struct MessagingBridgeSpec {
     /// The Genesys Cloud side: where the org lives, which integration receives the messages, and how to log in.
@@ -158,6 +175,7 @@ pub struct EmbeddedQueue {
 /// The Genesys Cloud side of a bridge.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = rules::notices_need_current())]
 pub struct GenesysSpec {
     /// Where the org lives: the AWS region (us-east-1), the org's domain (mypurecloud.com, usw2.pure.cloud) or the
     /// short code in that domain (usw2). Neither a URL nor a host such as api.usw2.pure.cloud.
@@ -194,6 +212,13 @@ pub struct GenesysSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "i32", range(min = MIN_REQUESTS_PER_MINUTE, max = MAX_REQUESTS_PER_MINUTE))]
     pub requests_per_minute: Option<i32>,
+
+    /// Whether a failed message is also told in the conversation itself: the reason is posted as a message from the
+    /// customer, marked as not theirs. Genesys Cloud shows agents that a message failed, but not why. Only with the
+    /// wire profile Current. Without it: false.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "bool")]
+    pub failure_notices: Option<bool>,
 }
 
 /// The Twilio side of a bridge.
@@ -228,6 +253,29 @@ pub struct TwilioSpec {
     #[schemars(with = "String", length(max = 20), regex(pattern = rules::TWILIO_PLACE))]
     #[x_kube(validation = rules::form(rules::TWILIO_PLACE, rules::TWILIO_EDGE_FIX))]
     pub edge: Option<String>,
+
+    /// How many messages a second the relay may hand to Twilio for this sender. Without it: 10, what Twilio gives most
+    /// numbers. Toll-free numbers have 3, long codes to the US and Canada 1, short codes 100.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "i32", range(min = MIN_MESSAGES_PER_SECOND, max = MAX_MESSAGES_PER_SECOND))]
+    pub messages_per_second: Option<i32>,
+
+    /// How long after its arrival an agent's message may be sent, for example 4h or 1h30m: 1m to 10h. What could not be
+    /// sent by then is given up, and the agent is told. Twilio is told how much of it is left. Without it: 4h.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "String", length(min = 2, max = 12), regex(pattern = rules::validity::FORM))]
+    #[x_kube(
+        validation = rules::form(rules::validity::FORM, rules::validity::FIX),
+        validation = rules::validity::in_range()
+    )]
+    pub validity: Option<String>,
+
+    /// What to do when nobody can say whether a message was sent: Twilio's answer was lost, and neither a callback nor
+    /// Twilio's list of messages tells. Fail does not send it again and tells the agent. Resend sends it again: the
+    /// customer may get it twice. Without it: Fail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "OnUnresolved")]
+    pub on_unresolved: Option<OnUnresolved>,
 }
 
 impl fmt::Debug for TwilioSpec {
@@ -238,6 +286,9 @@ impl fmt::Debug for TwilioSpec {
             .field("messaging_service_sid", &self.messaging_service_sid)
             .field("region", &self.region)
             .field("edge", &self.edge)
+            .field("messages_per_second", &self.messages_per_second)
+            .field("validity", &self.validity)
+            .field("on_unresolved", &self.on_unresolved)
             .finish()
     }
 }
@@ -251,6 +302,17 @@ pub struct SecretRef {
     #[schemars(length(max = 253), regex(pattern = rules::DNS_SUBDOMAIN))]
     #[x_kube(validation = rules::form(rules::DNS_SUBDOMAIN, rules::SECRET_NAME_FIX))]
     pub name: String,
+}
+
+/// What follows when nobody can say whether a message was sent.
+#[derive(JsonSchema, Serialize, Deserialize, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[schemars(inline)]
+pub enum OnUnresolved {
+    /// It is not sent again, and the agent is told.
+    #[default]
+    Fail,
+    /// It is sent again: the customer may get it twice.
+    Resend,
 }
 
 /// The shape of the messages exchanged with Genesys Cloud.

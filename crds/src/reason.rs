@@ -139,7 +139,7 @@ reasons! {
     /// An object that the bridge needs exists and is not the bridge's.
     NameTaken: False, stalls;
     /// The API server refused an object of the relay.
-    ApplyFailed: False;
+    ApplyFailed: False, stalls;
 
     // CredentialsValid
     /// Both platforms accept the credentials.

@@ -13,18 +13,34 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::mask::masked;
-use crate::messaging_bridge::{MAX_REQUESTS_PER_MINUTE, MIN_REQUESTS_PER_MINUTE};
+use crate::messaging_bridge::{
+    MAX_MESSAGES_PER_SECOND, MAX_REQUESTS_PER_MINUTE, MIN_MESSAGES_PER_SECOND,
+    MIN_REQUESTS_PER_MINUTE,
+};
 use crate::region::{self, RegionError};
-use crate::{MessagingBridge, WireProfile};
+use crate::rules::validity;
+use crate::{MessagingBridge, OnUnresolved, WireProfile};
 
 /// The version of [`RelayConfig`] that this release writes and reads.
 pub const RELAY_CONFIG_VERSION: u32 = 1;
+
+/// How long an agent's message may be sent when the file does not say: 4 hours.
+const DEFAULT_VALIDITY_SECONDS: u32 = 4 * 60 * 60;
 
 /// The bytes that the queue may use when the file does not say: 1 GiB.
 const DEFAULT_QUEUE_BYTES: u64 = 1 << 30;
 
 /// The least that a queue can work with: room for some of the largest messages of both sides, 1 MiB.
 const MIN_QUEUE_BYTES: u64 = 1 << 20;
+
+/// The messages that may wait when the file does not say: as many as have room in the default number of bytes.
+const DEFAULT_QUEUE_MESSAGES: u64 = DEFAULT_QUEUE_BYTES / BYTES_OF_A_ROW;
+
+/// The fewest messages that a queue can work with.
+const MIN_QUEUE_MESSAGES: u64 = 100;
+
+/// What a waiting message costs on disk beside its text: numbers, keys and indexes, rounded up.
+const BYTES_OF_A_ROW: u64 = 1 << 10;
 
 /// Everything one relay needs to know about its bridge, except secrets.
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
@@ -89,6 +105,10 @@ pub struct RelayGenesys {
     #[schemars(with = "u32", range(min = MIN_REQUESTS_PER_MINUTE, max = MAX_REQUESTS_PER_MINUTE))]
     pub requests_per_minute: Option<u32>,
 
+    /// Whether a failed message is also told in the conversation, as a marked message.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub failure_notices: bool,
+
     /// The Secret's name, which is the folder below `--secrets` that holds its keys.
     pub credentials: String,
 }
@@ -110,6 +130,20 @@ pub struct RelayTwilio {
     #[schemars(with = "String")]
     pub edge: Option<String>,
 
+    /// How many messages a second the relay may hand to Twilio. Without it: 10.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "u32", range(min = MIN_MESSAGES_PER_SECOND, max = MAX_MESSAGES_PER_SECOND))]
+    pub messages_per_second: Option<u32>,
+
+    /// How many seconds after its arrival an agent's message may be sent: 60 to 36,000. Default: 14,400 (4 hours).
+    #[serde(default = "default_validity")]
+    #[schemars(range(min = *validity::RANGE.start(), max = *validity::RANGE.end()))]
+    pub validity_seconds: u32,
+
+    /// What to do when nobody can say whether a message was sent.
+    #[serde(default)]
+    pub on_unresolved: OnUnresolved,
+
     /// The Secret's name, which is the folder below `--secrets` that holds its keys.
     pub credentials: String,
 }
@@ -120,6 +154,9 @@ impl fmt::Debug for RelayTwilio {
             .field("number", &masked(&self.number))
             .field("region", &self.region)
             .field("edge", &self.edge)
+            .field("messages_per_second", &self.messages_per_second)
+            .field("validity_seconds", &self.validity_seconds)
+            .field("on_unresolved", &self.on_unresolved)
             .field("credentials", &self.credentials)
             .finish()
     }
@@ -133,10 +170,23 @@ pub struct QueueLimits {
     #[serde(default = "default_queue_bytes")]
     #[schemars(range(min = MIN_QUEUE_BYTES))]
     pub max_bytes: u64,
+
+    /// The messages that may wait; above it new ones are answered 503. Default: 1048576.
+    #[serde(default = "default_queue_messages")]
+    #[schemars(range(min = MIN_QUEUE_MESSAGES))]
+    pub max_messages: u64,
+}
+
+fn default_validity() -> u32 {
+    DEFAULT_VALIDITY_SECONDS
 }
 
 fn default_queue_bytes() -> u64 {
     DEFAULT_QUEUE_BYTES
+}
+
+fn default_queue_messages() -> u64 {
+    DEFAULT_QUEUE_MESSAGES
 }
 
 impl QueueLimits {
@@ -151,8 +201,10 @@ impl QueueLimits {
             _ => return None,
         };
         let bytes = digits.parse::<u64>().ok()?.checked_mul(unit)?;
+        let max_bytes = bytes / 5 * 3;
         Some(Self {
-            max_bytes: bytes / 5 * 3,
+            max_bytes,
+            max_messages: max_bytes / BYTES_OF_A_ROW,
         })
     }
 }
@@ -161,6 +213,7 @@ impl Default for QueueLimits {
     fn default() -> Self {
         Self {
             max_bytes: DEFAULT_QUEUE_BYTES,
+            max_messages: DEFAULT_QUEUE_MESSAGES,
         }
     }
 }
@@ -220,22 +273,44 @@ impl RelayConfig {
     }
 
     fn within_limits(self) -> Result<Self, RelayConfigError> {
-        let rates = MIN_REQUESTS_PER_MINUTE..=MAX_REQUESTS_PER_MINUTE;
-        if self
-            .genesys
-            .requests_per_minute
-            .is_some_and(|rate| !rates.contains(&rate))
-        {
-            return Err(RelayConfigError::OutOfRange {
-                field: "genesys.requestsPerMinute",
-                limits: format!("{MIN_REQUESTS_PER_MINUTE} to {MAX_REQUESTS_PER_MINUTE}"),
-            });
-        }
-        if self.queue.max_bytes < MIN_QUEUE_BYTES {
-            return Err(RelayConfigError::OutOfRange {
-                field: "queue.maxBytes",
-                limits: format!("{MIN_QUEUE_BYTES} or more"),
-            });
+        let (genesys, twilio, queue) = (&self.genesys, &self.twilio, &self.queue);
+        let limits = [
+            (
+                "genesys.requestsPerMinute",
+                genesys.requests_per_minute.map(u64::from),
+                u64::from(MIN_REQUESTS_PER_MINUTE)..=u64::from(MAX_REQUESTS_PER_MINUTE),
+            ),
+            (
+                "twilio.messagesPerSecond",
+                twilio.messages_per_second.map(u64::from),
+                u64::from(MIN_MESSAGES_PER_SECOND)..=u64::from(MAX_MESSAGES_PER_SECOND),
+            ),
+            (
+                "twilio.validitySeconds",
+                Some(u64::from(twilio.validity_seconds)),
+                u64::from(*validity::RANGE.start())..=u64::from(*validity::RANGE.end()),
+            ),
+            (
+                "queue.maxBytes",
+                Some(queue.max_bytes),
+                MIN_QUEUE_BYTES..=u64::MAX,
+            ),
+            (
+                "queue.maxMessages",
+                Some(queue.max_messages),
+                MIN_QUEUE_MESSAGES..=u64::MAX,
+            ),
+        ];
+        for (field, value, allowed) in limits {
+            if value.is_some_and(|value| !allowed.contains(&value)) {
+                let (least, most) = allowed.into_inner();
+                let limits = if most == u64::MAX {
+                    format!("{least} or more")
+                } else {
+                    format!("{least} to {most}")
+                };
+                return Err(RelayConfigError::OutOfRange { field, limits });
+            }
         }
         Ok(self)
     }
@@ -274,12 +349,23 @@ impl RelayConfig {
                 requests_per_minute: genesys
                     .requests_per_minute
                     .and_then(|rate| rate.try_into().ok()),
+                failure_notices: genesys.failure_notices.unwrap_or_default(),
                 credentials: genesys.credentials_secret_ref.name.clone(),
             },
             twilio: RelayTwilio {
                 number: twilio.number.clone(),
                 region: twilio.region.clone(),
                 edge: twilio.edge.clone(),
+                messages_per_second: twilio
+                    .messages_per_second
+                    .and_then(|rate| rate.try_into().ok()),
+                // The schema's rules let only a validity through that is one.
+                validity_seconds: twilio
+                    .validity
+                    .as_deref()
+                    .and_then(validity::seconds)
+                    .unwrap_or(DEFAULT_VALIDITY_SECONDS),
+                on_unresolved: twilio.on_unresolved.unwrap_or_default(),
                 credentials: twilio.credentials_secret_ref.name.clone(),
             },
             public_url: bridge.spec.public_url.clone(),

@@ -45,6 +45,54 @@ pub(crate) fn no_outer_blanks() -> Rule {
     )
 }
 
+/// Failure notices are a message with attributes, which the guide's shape has no place for.
+pub(crate) fn notices_need_current() -> Rule {
+    Rule::new(
+        "!has(self.failureNotices) || !self.failureNotices || !has(self.wireProfile) || self.wireProfile != 'Guide'",
+    )
+    .message("remove failureNotices or write wireProfile: Current: the guide's shape cannot mark a message as ours")
+}
+
+/// How long a message may be sent.
+pub(crate) mod validity {
+    use kube::core::Rule;
+
+    /// Hours, minutes and seconds, in this order, each a whole number.
+    pub(crate) const FORM: &str = "^([1-9][0-9]{0,2}h)?([1-9][0-9]{0,3}m)?([1-9][0-9]{0,4}s)?$";
+    pub(crate) const FIX: &str =
+        "write hours, minutes and seconds in this order, whole numbers, for example 4h or 1h30m";
+    /// In seconds; Twilio keeps no message queued for longer.
+    pub(crate) const RANGE: std::ops::RangeInclusive<u32> = 60..=36_000;
+
+    pub(crate) fn in_range() -> Rule {
+        Rule::new(format!(
+            "!self.matches('{FORM}') || self == '' || \
+             (duration(self) >= duration('1m') && duration(self) <= duration('10h'))"
+        ))
+        .message("write a time between 1m and 10h: Twilio keeps no message queued for longer than ten hours")
+    }
+
+    /// The seconds of a validity of this form.
+    pub(crate) fn seconds(text: &str) -> Option<u32> {
+        let (mut seconds, mut number) = (0_u32, String::new());
+        for letter in text.chars() {
+            let unit = match letter {
+                '0'..='9' => {
+                    number.push(letter);
+                    continue;
+                }
+                'h' => 3600,
+                'm' => 60,
+                's' => 1,
+                _ => return None,
+            };
+            let count: u32 = std::mem::take(&mut number).parse().ok()?;
+            seconds = seconds.checked_add(count.checked_mul(unit)?)?;
+        }
+        (number.is_empty() && RANGE.contains(&seconds)).then_some(seconds)
+    }
+}
+
 /// The queue and its volume.
 pub(crate) mod queue {
     use kube::core::Rule;
@@ -73,6 +121,27 @@ pub(crate) mod queue {
             "!self.matches('{SIZE}') || quantity(self).compareTo(quantity(oldSelf)) >= 0"
         ))
         .message("keep the size or write a larger one: a volume cannot shrink")
+    }
+
+    /// Rules of a field are not asked when the field goes: these are the spec's.
+    pub(crate) fn size_stays() -> Rule {
+        Rule::new(format!("!{} || {}", has("oldSelf", "size"), has("self", "size"))).message(
+            "keep queue.embedded.size, or write a larger one: the volume has that size, and cannot shrink",
+        )
+    }
+
+    pub(crate) fn storage_class_stays() -> Rule {
+        let [before, after] = ["oldSelf", "self"].map(|spec| has(spec, "storageClassName"));
+        Rule::new(format!("{before} == {after}")).message(
+            "leave queue.embedded.storageClassName as it was when the bridge was made: a volume cannot move; delete \
+             the bridge and its claim to begin on another class",
+        )
+    }
+
+    fn has(spec: &str, field: &str) -> String {
+        format!(
+            "(has({spec}.queue) && has({spec}.queue.embedded) && has({spec}.queue.embedded.{field}))"
+        )
     }
 
     pub(crate) fn same_storage_class() -> Rule {

@@ -40,6 +40,7 @@ fn the_full_example_uses_every_field() {
         (twilio.region.as_deref(), twilio.edge.as_deref()),
         (Some("ie1"), Some("dublin"))
     );
+    assert_eq!(twilio.messages_per_second, Some(20));
 }
 
 #[test]

@@ -2,7 +2,8 @@
 #![expect(clippy::unwrap_used, reason = "a test fails where it unwraps")]
 
 use messaging_bridge_crds::{
-    QueueLimits, RELAY_CONFIG_VERSION, RelayConfig, RelayConfigError, WireProfile, check_manifest,
+    OnUnresolved, QueueLimits, RELAY_CONFIG_VERSION, RelayConfig, RelayConfigError, WireProfile,
+    check_manifest,
 };
 use rstest::rstest;
 
@@ -36,7 +37,16 @@ fn a_minimal_bridge_becomes_a_configuration_with_the_regions_hosts() {
     assert_eq!(config.genesys.wire_profile, WireProfile::Current);
     assert_eq!(config.genesys.credentials, "genesys");
     assert_eq!(config.twilio.credentials, "twilio");
-    assert_eq!(config.queue, QueueLimits { max_bytes: 1 << 30 });
+    assert_eq!(config.twilio.validity_seconds, 4 * 60 * 60);
+    assert_eq!(config.twilio.on_unresolved, OnUnresolved::Fail);
+    assert!(!config.genesys.failure_notices);
+    assert_eq!(
+        config.queue,
+        QueueLimits {
+            max_bytes: 1 << 30,
+            max_messages: 1 << 20,
+        }
+    );
 }
 
 #[test]
@@ -77,8 +87,13 @@ fn optional_parts_may_be_left_out() {
                 "requestsPerMinute",
                 "region",
                 "edge",
+                "validitySeconds",
+                "onUnresolved",
+                "failureNotices",
                 "queue",
                 "maxBytes",
+                "maxMessages",
+                "messagesPerSecond",
             ]
             .iter()
             .any(|field| line.trim_start().starts_with(field))
@@ -87,7 +102,22 @@ fn optional_parts_may_be_left_out() {
     let config = RelayConfig::parse(&without).unwrap();
     assert_eq!(config.genesys.requests_per_minute, None);
     assert_eq!(config.twilio.region, None);
+    assert_eq!(config.twilio.validity_seconds, 4 * 60 * 60);
+    assert_eq!(config.twilio.on_unresolved, OnUnresolved::Fail);
+    assert!(!config.genesys.failure_notices);
     assert_eq!(config.queue.max_bytes, 1 << 30);
+}
+
+#[rstest]
+#[case("1m", 60)]
+#[case("90m", 5_400)]
+#[case("1h30m5s", 5_405)]
+#[case("10h", 36_000)]
+fn the_validity_of_a_bridge_is_written_in_seconds(#[case] written: &str, #[case] seconds: u32) {
+    let manifest = FULL.replace("validity: 2h30m", &format!("validity: {written}"));
+    let bridge = check_manifest(&manifest).unwrap();
+    let config = RelayConfig::from_bridge(&bridge, "default").unwrap();
+    assert_eq!(config.twilio.validity_seconds, seconds);
 }
 
 #[rstest]
@@ -146,10 +176,21 @@ fn what_can_not_be_read_is_named(#[case] text: &str, #[case] names: &str) {
 )]
 #[case(
     "requestsPerMinute: 600",
-    "requestsPerMinute: 100001",
+    "requestsPerMinute: 1000001",
     "genesys.requestsPerMinute"
 )]
 #[case("maxBytes: 1288490187", "maxBytes: 1048575", "queue.maxBytes")]
+#[case("maxMessages: 1258291", "maxMessages: 99", "queue.maxMessages")]
+#[case(
+    "messagesPerSecond: 20",
+    "messagesPerSecond: 0",
+    "twilio.messagesPerSecond"
+)]
+#[case(
+    "messagesPerSecond: 20",
+    "messagesPerSecond: 10001",
+    "twilio.messagesPerSecond"
+)]
 fn a_number_outside_of_its_limits_is_refused(
     #[case] from: &str,
     #[case] to: &str,

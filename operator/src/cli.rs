@@ -16,7 +16,8 @@ use tracing_subscriber::EnvFilter;
 
 use crate::admin::{self, Metrics, Readiness};
 use crate::controller::{self, Equipment};
-use crate::crd_wait;
+use crate::crd_wait::{self, DEFINITION};
+use crate::error_chain::in_one_line;
 use crate::platforms::{CallObserver, Platforms};
 use crate::relay_status::{RelayStatusReader, URL_TEMPLATE};
 use crate::settings::OperatorSettings;
@@ -28,7 +29,6 @@ const USER_AGENT: &str = concat!("messaging-bridge-operator/", env!("CARGO_PKG_V
 const DRAIN: Duration = Duration::from_secs(20);
 /// What is waited for before the operator is ready, as `/readyz` says it.
 const PREREQUISITES: [&str; 3] = [DEFINITION, "the bridges", "the caches"];
-const DEFINITION: &str = "the CustomResourceDefinition messagingbridges.messagingbridge.io";
 
 /// Runs one relay for each MessagingBridge of the cluster, and says how each of them is.
 #[derive(Debug, Parser)]
@@ -73,15 +73,12 @@ struct Ended {
 }
 
 impl Ended {
-    /// With its causes, in one line.
+    /// With its causes, in one line, and without full phone numbers.
     fn failed(error: &dyn std::error::Error) -> Self {
-        let mut why = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            why = format!("{why}: {error}");
-            cause = error.source();
+        Self {
+            code: 1,
+            why: in_one_line(error),
         }
-        Self { code: 1, why }
     }
 }
 
@@ -193,4 +190,22 @@ fn until_terminated() -> std::io::Result<impl Future<Output = ()>> {
             _ = terminated.recv() => {}
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reason_of_an_end_holds_its_causes_and_no_full_number() {
+        #[derive(Debug, thiserror::Error)]
+        #[error("it ends")]
+        struct Outer(#[source] std::io::Error);
+
+        let cause = std::io::Error::other("the label of +15551234567 is refused");
+        let Ended { code, why } = Ended::failed(&Outer(cause));
+        assert_eq!(code, 1);
+        assert!(why.starts_with("it ends: the label of "), "{why}");
+        assert!(!why.contains("5551234567"), "{why}");
+    }
 }

@@ -13,8 +13,8 @@ const PAUSE: Duration = Duration::from_secs(5);
 /// Every so many looks one line is logged: once a minute.
 const SAID_EVERY: u32 = 12;
 
-/// The definition's name.
-pub const DEFINITION: &str = "messagingbridges.messagingbridge.io";
+/// What is waited for, as people read it.
+pub const DEFINITION: &str = "the CustomResourceDefinition messagingbridges.messagingbridge.io";
 
 /// Why waiting cannot help.
 #[derive(Debug, thiserror::Error)]
@@ -33,9 +33,8 @@ pub async fn until_established(client: &Client) -> Result<(), DiscoveryRefused> 
         };
         if looks.is_multiple_of(SAID_EVERY) {
             tracing::warn!(
-                definition = DEFINITION,
                 trouble,
-                "waiting for the CustomResourceDefinition: install it with the chart (crds.install=true) or apply it"
+                "waiting for {DEFINITION}: install it with the chart (crds.install=true) or apply it"
             );
         }
         looks += 1;

@@ -3,6 +3,8 @@
 //! Read leniently, since a relay of another release may say more or less; bounded in time and size. Not a platform
 //! call: it stays within the cluster.
 
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -28,6 +30,8 @@ pub enum RelaySeen {
     Unreachable {
         /// In words for a person.
         why: String,
+        /// How often in a row.
+        times: u32,
     },
     /// It said this.
     Seen(Box<RelayStatus>),
@@ -102,17 +106,23 @@ pub struct Fingerprints {
 }
 
 /// Reads relays' status.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct RelayStatusReader {
     http: reqwest::Client,
     template: String,
+    /// By `namespace/name`, how often in a row a relay did not answer.
+    failures: Mutex<HashMap<String, u32>>,
 }
 
 impl RelayStatusReader {
     /// `template` holds `{service}` and `{namespace}`; [`URL_TEMPLATE`] inside a cluster.
     pub fn new(user_agent: &str, template: String) -> Result<Self, HttpError> {
         let http = local_client(user_agent, TIME_LIMIT)?;
-        Ok(Self { http, template })
+        Ok(Self {
+            http,
+            template,
+            failures: Mutex::default(),
+        })
     }
 
     /// Asks the bridge's relay.
@@ -122,10 +132,28 @@ impl RelayStatusReader {
             .template
             .replace("{service}", &service)
             .replace("{namespace}", namespace);
-        match self.ask(&url).await {
-            Ok(status) => RelaySeen::Seen(Box::new(status)),
-            Err(why) => RelaySeen::Unreachable { why },
+        let outcome = self.ask(&url).await;
+        let key = format!("{namespace}/{bridge}");
+        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        match outcome {
+            Ok(status) => {
+                failures.remove(&key);
+                RelaySeen::Seen(Box::new(status))
+            }
+            Err(why) => {
+                let times = failures.entry(key).or_default();
+                *times = times.saturating_add(1);
+                RelaySeen::Unreachable { why, times: *times }
+            }
         }
+    }
+
+    /// Forgets all bridges but these.
+    pub fn retain(&self, lives: impl Fn(&str) -> bool) {
+        self.failures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|bridge, _| lives(bridge));
     }
 
     async fn ask(&self, url: &str) -> Result<RelayStatus, String> {
@@ -160,6 +188,8 @@ fn reason(error: &reqwest::Error) -> String {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
 
     #[test]
@@ -182,6 +212,36 @@ mod tests {
         assert_eq!(
             serde_json::from_str::<RelayStatus>("{}").unwrap(),
             RelayStatus::default()
+        );
+    }
+
+    #[tokio::test]
+    async fn looks_in_vain_are_counted_until_the_relay_is_heard() {
+        static UP: AtomicBool = AtomicBool::new(false);
+        let answers = |up: &'static AtomicBool| {
+            axum::Router::new().fallback(move || async move {
+                let code = if up.load(Ordering::Relaxed) { 200 } else { 503 };
+                (http::StatusCode::from_u16(code).unwrap(), "{}")
+            })
+        };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, answers(&UP)).await });
+        let reader = RelayStatusReader::new("test", url).unwrap();
+        let mut times = Vec::new();
+        for up in [false, false, true, false] {
+            UP.store(up, Ordering::Relaxed);
+            times.push(match reader.read("tenant", "acme").await {
+                RelaySeen::Unreachable { times, .. } => times,
+                _ => 0,
+            });
+        }
+        assert_eq!(times, [1, 2, 0, 1]);
+        reader.retain(|bridge| bridge != "tenant/acme");
+        let seen = reader.read("tenant", "acme").await;
+        assert!(
+            matches!(seen, RelaySeen::Unreachable { times: 1, .. }),
+            "{seen:?}"
         );
     }
 }

@@ -104,7 +104,7 @@ impl RelaySettings {
         ResourceRequirements {
             requests: with(&self.resources.requests, &USUAL_REQUESTS),
             limits: with(&self.resources.limits, &USUAL_LIMITS),
-            claims: self.resources.claims.clone(),
+            claims: None,
         }
     }
 }

@@ -7,7 +7,8 @@
 //! 3. [`outbox`]: the durable queue; nothing is acknowledged before it is in here.
 //! 4. [`dispatch`]: lanes, retries, budgets, blocked directions.
 //! 5. [`deliver`]: canonical message to platform call, and the splitting of long texts.
-//! 6. [`admin`]: health, metrics, status and the control listener.
+//! 6. [`heal`]: what the webhooks missed is looked for on Twilio's side.
+//! 7. [`admin`]: health, metrics, status and the control listener.
 //!
 //! [`cli`] wires them; [`settings`] and [`secrets`] say what this relay is configured with; [`trace`] tells of each
 //! message's way where one asks for it.
@@ -21,12 +22,15 @@ pub mod cli;
 pub mod clock;
 pub mod deliver;
 pub mod dispatch;
+pub mod heal;
 pub mod integration;
 pub mod message;
 pub mod outbox;
 pub mod public_url;
+mod received;
 pub mod secrets;
 pub mod server;
 pub mod settings;
+mod status_report;
 pub mod steps;
 pub mod trace;

@@ -81,6 +81,19 @@ pub struct OutboundText {
     pub text: String,
 }
 
+/// Why a reply failed, on its way to the agent as a message in the conversation.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FailureNotice {
+    /// Genesys' id of the reply.
+    pub failed: GenesysMessageId,
+    /// Whether it is certain.
+    pub is_final: bool,
+    /// Whose conversation.
+    pub customer: CustomerId,
+    /// What the agent reads.
+    pub sentence: String,
+}
+
 /// A message as it is stored.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase")]
@@ -89,6 +102,8 @@ pub enum Message {
     InboundText(InboundText),
     /// From Genesys to the customer.
     OutboundText(OutboundText),
+    /// From the relay itself to Genesys.
+    FailureNotice(FailureNotice),
 }
 
 /// Why stored bytes are not a message that this relay can read.

@@ -2,6 +2,7 @@
 //! flags that name places. Everything is checked here once; the rest of the relay reads typed values.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use messaging_bridge_clients::genesys::{GenesysHosts, IntegrationId, WireProfile};
 use messaging_bridge_clients::twilio;
@@ -13,6 +14,10 @@ use crate::public_url::{PublicUrl, PublicUrlError};
 
 /// Genesys' default allowance for one client's token, in requests a minute.
 const DEFAULT_REQUESTS_PER_MINUTE: u32 = 300;
+
+/// What Twilio gives most senders, in messages a second (Twilio: rate limits and queues). Faster ones only wait in
+/// Twilio's queue instead of ours, where nothing can be said about them.
+const DEFAULT_MESSAGES_PER_SECOND: u32 = 10;
 
 /// Where the configuration comes from.
 #[derive(Debug, Clone)]
@@ -50,8 +55,27 @@ pub struct Settings {
     pub genesys_secret: String,
     /// The folder of the Twilio Secret, below `--secrets`.
     pub twilio_secret: String,
+    /// Messages a second for our sender.
+    pub messages_per_second: u32,
     /// Bytes of waiting messages at most.
     pub max_bytes: u64,
+    /// Waiting messages at most.
+    pub max_messages: u64,
+    /// How long after its arrival an agent's message may be sent.
+    pub validity: Duration,
+    /// What follows when nobody can say whether a message was sent.
+    pub on_unresolved: OnUnresolved,
+    /// Whether failures are also told as messages in the conversation.
+    pub failure_notices: bool,
+}
+
+/// What follows when nobody can say whether a message was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnUnresolved {
+    /// It is not sent again, and the agent is told.
+    Fail,
+    /// It is sent again: the customer may get it twice.
+    Resend,
 }
 
 /// How many requests a minute Genesys allows.
@@ -205,7 +229,17 @@ impl Settings {
             },
             genesys_secret: genesys.credentials,
             twilio_secret: twilio.credentials,
+            messages_per_second: twilio
+                .messages_per_second
+                .unwrap_or(DEFAULT_MESSAGES_PER_SECOND),
             max_bytes: queue.max_bytes,
+            validity: Duration::from_secs(twilio.validity_seconds.into()),
+            on_unresolved: match twilio.on_unresolved {
+                crds::OnUnresolved::Fail => OnUnresolved::Fail,
+                crds::OnUnresolved::Resend => OnUnresolved::Resend,
+            },
+            failure_notices: genesys.failure_notices,
+            max_messages: queue.max_messages,
         })
     }
 
@@ -288,12 +322,28 @@ mod tests {
                 fixed: false
             }
         );
+        assert_eq!(settings.messages_per_second, 10);
         assert_eq!(settings.profile, WireProfile::Current);
     }
 
     #[test]
+    fn what_is_not_written_has_the_default_in_both_forms_and_what_is_written_counts() {
+        let minimal = load(&Source::Bridge(MINIMAL.into()));
+        assert_eq!(minimal.validity, Duration::from_hours(4));
+        assert_eq!(minimal.on_unresolved, OnUnresolved::Fail);
+        assert!(!minimal.failure_notices);
+        for full in [Source::Bridge(FULL.into()), Source::Config(GOLDEN.into())] {
+            let full = load(&full);
+            assert_eq!(full.validity, Duration::from_mins(150));
+            assert!(full.failure_notices);
+        }
+    }
+
+    #[test]
     fn what_the_user_set_is_fixed() {
-        assert!(load(&Source::Bridge(FULL.into())).requests_per_minute.fixed);
+        let settings = load(&Source::Bridge(FULL.into()));
+        assert!(settings.requests_per_minute.fixed);
+        assert_eq!(settings.messages_per_second, 20);
     }
 
     #[test]

@@ -21,6 +21,7 @@ use super::wire::{InboundCall, WireProfile};
 use crate::error::{ApiError, ErrorKind};
 use crate::http::{Answer, endpoint, exchange, header_text};
 use crate::mask;
+use crate::server_time::{LastServerTime, ServerTime};
 
 pub use super::token::ClientCredentials;
 
@@ -62,6 +63,7 @@ struct Shared {
     profile: WireProfile,
     tokens: TokenSource,
     rate_limit: Mutex<Option<RateLimit>>,
+    server_time: LastServerTime,
 }
 
 impl GenesysClient {
@@ -80,6 +82,7 @@ impl GenesysClient {
                 profile,
                 tokens,
                 rate_limit: Mutex::new(None),
+                server_time: LastServerTime::default(),
             }),
         }
     }
@@ -116,6 +119,11 @@ impl GenesysClient {
             return Err(operation.error(ErrorKind::Permanent, "the Guide profile has no events"));
         };
         self.post(operation, &call).await.map(drop)
+    }
+
+    /// Whether the wire profile has receipts; without them none need be tried.
+    pub fn takes_receipts(&self) -> bool {
+        self.shared.profile.has_receipts_and_events()
     }
 
     /// Says what became of an agent's message. In the `Guide` profile nothing is sent and the answer is a refusal.
@@ -190,6 +198,11 @@ impl GenesysClient {
         *self.lock_rate_limit()
     }
 
+    /// What time Genesys said it is, in its last answer.
+    pub fn server_time(&self) -> Option<ServerTime> {
+        self.shared.server_time.get()
+    }
+
     async fn post(&self, operation: Operation, call: &InboundCall) -> Result<Answer, ApiError> {
         let url = endpoint(&self.shared.api, call.path.iter().map(String::as_str));
         self.call(operation, || {
@@ -228,6 +241,7 @@ impl GenesysClient {
         let answer = exchange(request.bearer_auth(bearer))
             .await
             .map_err(|failure| answer::no_answer(operation, failure))?;
+        self.shared.server_time.note(&answer.headers);
         if let Some(stated) = stated_rate_limit(&answer.headers) {
             *self.lock_rate_limit() = Some(stated);
         }

@@ -20,6 +20,8 @@ const TOO_MANY_REQUESTS: u32 = 20429;
 pub(crate) enum Operation {
     SendMessage,
     ListMessages,
+    FetchMessage,
+    ListMedia,
     ReadNumber,
     ReadAccount,
     ReadService,
@@ -32,6 +34,8 @@ impl Operation {
         match self {
             Self::SendMessage => "send message",
             Self::ListMessages => "list messages",
+            Self::FetchMessage => "fetch message",
+            Self::ListMedia => "list media",
             Self::ReadNumber => "read number",
             Self::ReadAccount => "read account",
             Self::ReadService => "read Messaging Service",
@@ -45,6 +49,8 @@ impl Operation {
         match self {
             Self::SendMessage => ErrorKind::Ambiguous,
             Self::ListMessages
+            | Self::FetchMessage
+            | Self::ListMedia
             | Self::ReadNumber
             | Self::ReadAccount
             | Self::ReadService

@@ -16,6 +16,7 @@ use super::message::{Message, MessageFilter, MessageList, MessagePage, NewMessag
 use super::number::{Account, AccountStatus, IncomingPhoneNumber, NumberPage};
 use crate::error::{ApiError, BlockedCause, ErrorKind};
 use crate::http::{Answer, endpoint, exchange};
+use crate::server_time::{LastServerTime, ServerTime};
 
 /// The version in every path of this API.
 const API_VERSION: &str = "2010-04-01";
@@ -85,6 +86,7 @@ struct Shared {
     messaging: Url,
     /// Never locked across an await.
     access: RwLock<Access>,
+    server_time: LastServerTime,
 }
 
 #[derive(Clone, Debug)]
@@ -117,6 +119,7 @@ impl TwilioClient {
                 messaging: messaging_base(&base),
                 base,
                 access: RwLock::new(access),
+                server_time: LastServerTime::default(),
             }),
         }
     }
@@ -166,9 +169,10 @@ impl TwilioClient {
                 })
                 .await?;
             let page: MessagePage = decode(operation, &answer)?;
+            let enough = filter.is_enough(&page.messages);
             messages.extend(page.messages);
             next = page.next_page_uri.filter(|uri| !uri.is_empty());
-            if next.is_none() {
+            if next.is_none() || enough {
                 return Ok(MessageList {
                     messages,
                     complete: true,
@@ -237,6 +241,11 @@ impl TwilioClient {
         }
     }
 
+    /// What time Twilio said it is, in its last answer.
+    pub fn server_time(&self) -> Option<ServerTime> {
+        self.shared.server_time.get()
+    }
+
     /// Makes a call with the credentials that were accepted last, then with the others.
     pub(super) async fn call(
         &self,
@@ -256,6 +265,7 @@ impl TwilioClient {
             let answer = exchange(request)
                 .await
                 .map_err(|failure| answer::no_answer(operation, failure))?;
+            self.shared.server_time.note(&answer.headers);
             if answer.status.is_success() {
                 self.note_accepted(&access, index);
                 return Ok(answer);
@@ -315,6 +325,16 @@ impl TwilioClient {
         query.append_pair("PageSize", &filter.page_size.to_string());
         drop(query);
         url
+    }
+
+    /// A GET of something below the account.
+    pub(super) fn get_resource(&self, account: &AccountSid, path: &[&str]) -> RequestBuilder {
+        self.shared.http.get(self.resource(account, path))
+    }
+
+    /// A GET of the next page of something below the account.
+    pub(super) fn get_resource_page(&self, uri: &str) -> RequestBuilder {
+        self.shared.http.get(page(&self.shared.base, uri))
     }
 
     /// A GET of something below the API for Messaging Services.

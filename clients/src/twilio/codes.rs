@@ -51,6 +51,14 @@ pub fn lookup(code: u32) -> Option<&'static CodeEntry> {
         .map(|index| &TABLE[index])
 }
 
+/// What a code says about every message, if it does: the closed list of what blocks.
+pub fn blocking_cause(code: Option<u32>) -> Option<BlockedCause> {
+    match lookup(code?)?.kind {
+        Blocked(cause) => Some(cause),
+        _ => None,
+    }
+}
+
 /// Reason and sentence for an agent's `Failed` receipt.
 pub fn for_agent(code: Option<u32>) -> (ReasonCode, String) {
     match code.map(|code| (code, lookup(code))) {

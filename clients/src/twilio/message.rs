@@ -121,6 +121,27 @@ pub struct MessageFilter {
     pub page_size: u16,
     /// Pages read at most.
     pub max_pages: u16,
+    /// Messages older than this need not be listed: nothing more is read after a page on which all are older by more
+    /// than a day. Twilio lists newest first, but that is documented nowhere.
+    pub older_than_is_enough: Option<Timestamp>,
+}
+
+/// How far out of order Twilio's list may be.
+const DISORDER: Duration = Duration::from_hours(24);
+
+impl MessageFilter {
+    /// Whether the messages behind this page are too old to matter.
+    pub(crate) fn is_enough(&self, page: &[Message]) -> bool {
+        let Some(limit) = self.older_than_is_enough else {
+            return false;
+        };
+        let is_old = |message: &Message| {
+            message
+                .date_created
+                .is_some_and(|created| created < limit - DISORDER)
+        };
+        !page.is_empty() && page.iter().all(is_old)
+    }
 }
 
 impl Default for MessageFilter {
@@ -130,6 +151,7 @@ impl Default for MessageFilter {
             from: None,
             page_size: 100,
             max_pages: 10,
+            older_than_is_enough: None,
         }
     }
 }
@@ -141,6 +163,7 @@ impl fmt::Debug for MessageFilter {
             .field("from", &self.from.as_deref().map(mask::phone))
             .field("page_size", &self.page_size)
             .field("max_pages", &self.max_pages)
+            .field("older_than_is_enough", &self.older_than_is_enough)
             .finish()
     }
 }
@@ -150,7 +173,8 @@ impl fmt::Debug for MessageFilter {
 pub struct MessageList {
     /// The messages in Twilio's order (newest first).
     pub messages: Vec<Message>,
-    /// Whether the last page was reached; if not, older messages may be missing.
+    /// Whether the last page was reached, or one behind which all are too old to matter; if not, messages may be
+    /// missing.
     pub complete: bool,
 }
 
@@ -226,6 +250,27 @@ mod tests {
         assert_eq!(message.error_code, Some(30007));
         assert_eq!(message.date_created, None);
         assert!(serde_json::from_value::<Message>(json!({ "status": "queued" })).is_err());
+    }
+
+    #[rstest]
+    #[case::all_are_older_by_more_than_a_day(&["2026-01-01T00:00:00Z", "2026-01-02T11:59:59Z"], true)]
+    #[case::one_may_be_out_of_order(&["2026-01-01T00:00:00Z", "2026-01-02T12:00:00Z"], false)]
+    #[case::nothing_is_listed(&[], false)]
+    fn a_page_of_old_messages_is_the_last_that_is_read(
+        #[case] page: &[&str],
+        #[case] enough: bool,
+    ) {
+        let message = |created: &&str| Message {
+            date_created: Some(created.parse().unwrap()),
+            ..serde_json::from_value(json!({ "sid": "SM1" })).unwrap()
+        };
+        let page: Vec<Message> = page.iter().map(message).collect();
+        let filter = MessageFilter {
+            older_than_is_enough: Some("2026-01-03T12:00:00Z".parse().unwrap()),
+            ..MessageFilter::default()
+        };
+        assert_eq!(filter.is_enough(&page), enough);
+        assert!(!MessageFilter::default().is_enough(&page));
     }
 
     #[rstest]

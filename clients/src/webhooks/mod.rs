@@ -59,8 +59,6 @@ pub enum Finding {
     TwilioWebhookElsewhere,
     /// Twilio calls by GET.
     TwilioMethod,
-    /// The fallback is the bridge as well: what it could not take is posted to it again.
-    TwilioFallbackSameHandler,
     /// Genesys could not create the integration.
     IntegrationFailed,
     /// Genesys is still creating the integration: nothing is to be set, only to be waited for.

@@ -2,6 +2,8 @@
 //!
 //! Precedence, as Twilio has it: a Messaging Service that does not defer to its senders, an application on the number,
 //! the number's own URL.
+//!
+//! Recommended are retries and the bridge itself as its fallback: it takes what comes twice once.
 
 use super::shown::{address, same_address};
 use super::{Finding, ServiceView, Verdict, WebhookUrls};
@@ -141,36 +143,36 @@ impl Handler<'_> {
             );
             return Verdict::wrong(Finding::TwilioMethod, message);
         }
-        match self.fallback.filter(|url| !url.is_empty()) {
-            Some(fallback) if same_address(fallback, wanted) => {
-                let message = format!(
-                    "the fallback of {owner} is this bridge as well, so that each failed message is posted to it \
-                     again; clear {fallback_field}, and set {url_field} to {wanted}{RETRIES} for retries"
-                );
-                return Verdict::wrong(Finding::TwilioFallbackSameHandler, message);
-            }
-            Some(fallback) => {
-                let message = format!(
-                    "what the bridge cannot take at once goes to the fallback of {owner}, {}, and never reaches an \
-                     agent; clear {fallback_field}",
-                    address(fallback)
-                );
-                return Verdict::Advice { message };
-            }
-            None => {}
+        let fallback = self.fallback.filter(|url| !url.is_empty());
+        if let Some(elsewhere) = fallback.filter(|fallback| !same_address(fallback, wanted)) {
+            let message = format!(
+                "what the bridge cannot take at once goes to the fallback of {owner}, {}, and never reaches an \
+                 agent; set {fallback_field} to {wanted}{RETRIES}",
+                address(elsewhere)
+            );
+            return Verdict::Advice { message };
         }
         let fragment = self
             .url
             .split_once('#')
             .map_or("", |(_, fragment)| fragment);
-        if !fragment.contains(RETRIES_SET) {
-            let message = format!(
-                "the webhook of {owner} is right; with {url_field} set to {wanted}{RETRIES} Twilio also retries slow \
-                 and failed answers"
-            );
-            return Verdict::Advice { message };
+        let retries = (!fragment.contains(RETRIES_SET)).then(|| {
+            format!(
+                "with {url_field} set to {wanted}{RETRIES} Twilio also retries slow and failed answers"
+            )
+        });
+        let again = fallback.is_none().then(|| {
+            format!(
+                "with {fallback_field} set to {wanted}{RETRIES} as well, Twilio tries once more after that (what comes \
+                 twice is taken once)"
+            )
+        });
+        let better: Vec<String> = retries.into_iter().chain(again).collect();
+        if better.is_empty() {
+            return Verdict::Right;
         }
-        Verdict::Right
+        let message = format!("the webhook of {owner} is right; {}", better.join("; "));
+        Verdict::Advice { message }
     }
 }
 
@@ -199,7 +201,7 @@ mod tests {
     fn number(changes: Value) -> IncomingPhoneNumber {
         let mut record = json!({
             "sid": "PN1", "phone_number": "+15551230000", "sms_url": BEST, "sms_method": "POST",
-            "sms_fallback_url": "", "sms_application_sid": "", "capabilities": {"sms": true},
+            "sms_fallback_url": BEST, "sms_application_sid": "", "capabilities": {"sms": true},
         });
         merge(&mut record, changes);
         serde_json::from_value(record).unwrap()
@@ -208,7 +210,7 @@ mod tests {
     fn service(changes: Value) -> MessagingService {
         let mut record = json!({
             "sid": "MG1", "friendly_name": "Support", "inbound_request_url": BEST, "inbound_method": "POST",
-            "fallback_url": null, "use_inbound_webhook_on_number": false,
+            "fallback_url": BEST, "use_inbound_webhook_on_number": false,
         });
         merge(&mut record, changes);
         serde_json::from_value(record).unwrap()
@@ -265,9 +267,6 @@ mod tests {
     #[case::an_application(
         json!({"sms_application_sid": "AP1", "sms_url": "https://old.example/"}), F::TwilioApplication, &["AP1", BEST]
     )]
-    #[case::its_own_fallback(
-        json!({"sms_fallback_url": WANTED}), F::TwilioFallbackSameHandler, &["clear", "SmsFallbackUrl"]
-    )]
     fn what_is_wrong_with_a_number_is_named_with_its_fix(
         #[case] changes: Value,
         #[case] finding: Finding,
@@ -283,6 +282,7 @@ mod tests {
     #[rstest]
     #[case::without_retries(json!({"sms_url": WANTED}), BEST)]
     #[case::without_a_method(json!({"sms_url": WANTED, "sms_method": null}), BEST)]
+    #[case::without_a_fallback(json!({"sms_fallback_url": ""}), "(SmsFallbackUrl) set to https://b.example.com/acme")]
     #[case::with_a_fallback(
         json!({"sms_fallback_url": "https://old.example/?key=1"}), "https://old.example/?…, and never reaches"
     )]
@@ -297,9 +297,6 @@ mod tests {
     )]
     #[case::drops(json!({"inbound_request_url": null}), F::MessagingServiceOverrides, &["drops its messages"])]
     #[case::by_get(json!({"inbound_method": "GET"}), F::TwilioMethod, &["\"Support\" (MG1)", "InboundMethod=POST"])]
-    #[case::its_own_fallback(
-        json!({"fallback_url": BEST}), F::TwilioFallbackSameHandler, &["clear its fallback URL"]
-    )]
     fn a_service_that_does_not_defer_is_judged_instead_of_the_number(
         #[case] changes: Value,
         #[case] finding: Finding,

@@ -27,6 +27,10 @@ impl WebhookUrls {
     /// Reads a public URL. The manifest's rules are stricter; this only refuses what could not be served or signed.
     pub fn parse(public_url: &str) -> Result<Self, PublicUrlError> {
         let refuse = |reason| PublicUrlError { reason };
+        // The parser forgives these, and what is kept is what was written.
+        if public_url.contains(|letter: char| letter.is_whitespace() || letter.is_control()) {
+            return Err(refuse("must have no spaces or control characters"));
+        }
         let url = Url::parse(public_url).map_err(|_| refuse("not a URL"))?;
         if url.scheme() != "https" {
             return Err(refuse("must begin with https://"));
@@ -40,9 +44,17 @@ impl WebhookUrls {
         if !url.path().bytes().all(plain) || url.path().contains("//") {
             return Err(refuse("its path must be plain"));
         }
+        let prefix = url.path().trim_end_matches('/');
+        let written = public_url
+            .split_once("://")
+            .map(|(_, after)| after.split_at(after.find('/').unwrap_or(after.len())));
+        match written {
+            Some((host, path)) if !host.is_empty() && path.trim_end_matches('/') == prefix => {}
+            _ => return Err(refuse("must be written as it is called")),
+        }
         Ok(Self {
             base: public_url.trim_end_matches('/').to_owned(),
-            prefix: url.path().trim_end_matches('/').to_owned(),
+            prefix: prefix.to_owned(),
         })
     }
 
@@ -103,6 +115,13 @@ mod tests {
     #[case("https://b.example.com/{a}", "must be plain")]
     #[case("https://b.example.com//a", "must be plain")]
     #[case("bridge", "not a URL")]
+    #[case("https://b.example.com/acme ", "no spaces or control")]
+    #[case("https://b.example.com\0", "no spaces or control")]
+    #[case("https://b.exam\nple.com", "no spaces or control")]
+    #[case("https:b.example.com", "written as it is called")]
+    #[case("https:///b.example.com", "written as it is called")]
+    #[case("https://b.example.com\\acme", "written as it is called")]
+    #[case("https://b.example.com/a/../b", "written as it is called")]
     fn what_cannot_be_served_is_refused(#[case] public_url: &str, #[case] reason: &str) {
         let error = WebhookUrls::parse(public_url).unwrap_err().to_string();
         assert!(

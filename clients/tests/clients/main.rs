@@ -11,5 +11,6 @@ mod support;
 mod tls;
 mod twilio_client;
 mod twilio_codes;
+mod twilio_received;
 mod twilio_services;
 mod wire;

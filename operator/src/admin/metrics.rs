@@ -39,6 +39,11 @@ struct ReadyLabels {
     ready: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct WatchLabels {
+    resource: &'static str,
+}
+
 /// All metrics of the operator.
 #[derive(Debug)]
 pub struct Metrics {
@@ -49,6 +54,7 @@ pub struct Metrics {
     call_seconds: Family<PlatformLabels, Histogram>,
     bridges: Family<ReadyLabels, Gauge>,
     backoff: Gauge,
+    watch_errors: Family<WatchLabels, Counter>,
     known: Mutex<HashMap<String, &'static str>>,
 }
 
@@ -69,6 +75,7 @@ impl Metrics {
             call_seconds: Family::new_with_constructor(|| Histogram::new(BUCKETS)),
             bridges: Family::default(),
             backoff: Gauge::default(),
+            watch_errors: Family::default(),
             known: Mutex::default(),
         };
         for ready in READY {
@@ -83,7 +90,7 @@ impl Metrics {
             .sub_registry_with_prefix("messaging_bridge_operator");
         registry.register(
             "reconciles",
-            "Reconciles by result: ok, or the phase that failed",
+            "Reconciles by result: ok, refused by the API server until something changes, or the phase that failed",
             self.reconciles.clone(),
         );
         registry.register_with_unit(
@@ -112,6 +119,11 @@ impl Metrics {
             "bridges_in_backoff",
             "Bridges that wait after a failure",
             self.backoff.clone(),
+        );
+        registry.register(
+            "watch_errors",
+            "Failures of the watches at the API server",
+            self.watch_errors.clone(),
         );
         self
     }
@@ -154,11 +166,18 @@ impl Metrics {
         self.recount(&known);
     }
 
-    /// A bridge is gone.
-    pub fn forget(&self, bridge: &str) {
+    /// All bridges but these are gone.
+    pub fn retain(&self, lives: impl Fn(&str) -> bool) {
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        known.remove(bridge);
+        known.retain(|bridge, _| lives(bridge));
         self.recount(&known);
+    }
+
+    /// A watch failed; it begins anew by itself.
+    pub fn watch_failed(&self, resource: &'static str) {
+        self.watch_errors
+            .get_or_create(&WatchLabels { resource })
+            .inc();
     }
 
     fn recount(&self, known: &HashMap<String, &'static str>) {
@@ -194,7 +213,7 @@ mod tests {
         metrics.bridge("tenant/acme", "false");
         metrics.bridge("tenant/acme", "true");
         metrics.bridge("tenant/other", "true");
-        metrics.forget("tenant/other");
+        metrics.retain(|bridge| bridge == "tenant/acme");
         metrics.called(
             Platform::Twilio,
             "read_number",

@@ -17,9 +17,10 @@ use crate::settings::quantity::amount;
 
 /// Fields below which texts are quantities, of which one amount has many spellings.
 const QUANTITIES: [&str; 2] = ["requests", "limits"];
-/// By what the elements of a list are told apart, where they have it; by their place otherwise. `ports` of a container
-/// or Service, `env`, `volumes`, `volumeMounts` and `imagePullSecrets` have names, owners uids.
-const KEYS: [&str; 2] = ["name", "uid"];
+/// By what the elements of a list are told apart, where all have it, the first that they have; by their place otherwise.
+/// `volumeMounts` are told apart by their paths, since one volume may be mounted twice; `ports` of a container or
+/// Service, `env`, `volumes` and `imagePullSecrets` have names, owners uids.
+const KEYS: [&str; 3] = ["mountPath", "name", "uid"];
 /// Fields that are one piece.
 const WHOLE: [&str; 7] = [
     "selector",
@@ -182,6 +183,12 @@ mod tests {
     #[case::one_more_key_of_a_secret_mounted(
         json!({"items": [{"key": "a", "path": "a"}, {"key": "b", "path": "b"}]}),
         json!({"items": [{"key": "a", "path": "a"}]}), false)]
+    #[case::one_volume_mounted_twice(
+        json!({"volumeMounts": [{"name": "v", "mountPath": "/b", "subPath": "b"}, {"name": "v", "mountPath": "/a"}]}),
+        json!({"volumeMounts": [{"name": "v", "mountPath": "/a"}, {"name": "v", "mountPath": "/b", "subPath": "b"}]}), true)]
+    #[case::a_mount_moved_onto_a_path_of_another_volume(
+        json!({"volumeMounts": [{"name": "v", "mountPath": "/a"}, {"name": "w", "mountPath": "/a"}]}),
+        json!({"volumeMounts": [{"name": "v", "mountPath": "/a"}, {"name": "w", "mountPath": "/b"}]}), false)]
     #[case::one_more_toleration(
         json!({"tolerations": [{"key": "a"}, {"operator": "Exists"}]}), json!({"tolerations": [{"key": "a"}]}), false)]
     #[case::a_text_that_looks_like_an_amount(json!({"image": "1000m"}), json!({"image": "1"}), false)]

@@ -65,15 +65,60 @@ impl ApplyError {
     /// The error of a call about one object.
     pub(super) fn of_call(kind: &str, name: &str, error: kube::Error) -> Self {
         match error {
-            kube::Error::Api(status) if matches!(status.code, 400 | 403 | 422) => Self::Refused {
-                kind: kind.to_owned(),
-                name: name.to_owned(),
-                message: status.message.clone(),
-            },
+            kube::Error::Api(status)
+                if matches!(status.code, 400 | 403 | 422) && !is_terminating(&status) =>
+            {
+                Self::Refused {
+                    kind: kind.to_owned(),
+                    name: name.to_owned(),
+                    message: status.message.clone(),
+                }
+            }
             error => Self::Unanswered {
                 what: format!("{kind} {name:?}"),
                 source: Box::new(error),
             },
         }
+    }
+}
+
+/// The namespace is being deleted, and nothing is made in it any more: that passes with it. The API server says so by
+/// the code of a missing right, with a cause (`NamespaceTerminating`) and in words.
+fn is_terminating(status: &kube::core::Status) -> bool {
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    status.code == 403
+        && (causes
+            .into_iter()
+            .any(|cause| cause.reason == "NamespaceTerminating")
+            || status.message.contains("because it is being terminated"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rstest::rstest;
+
+    #[rstest]
+    #[case::a_right_that_is_missing(403, "services is forbidden: User cannot create", true)]
+    #[case::a_policy(403, "denied by policy", true)]
+    #[case::an_invalid_field(422, "is invalid", true)]
+    #[case::a_namespace_that_goes(
+        403,
+        "configmaps \"acme-relay\" is forbidden: unable to create new content in namespace tenant because it is being terminated",
+        false
+    )]
+    #[case::too_many_requests(429, "slow down", false)]
+    fn a_refusal_is_permanent_unless_it_passes_by_itself(
+        #[case] code: u16,
+        #[case] message: &str,
+        #[case] permanent: bool,
+    ) {
+        let status = kube::core::Status {
+            code,
+            message: message.to_owned(),
+            ..kube::core::Status::default()
+        };
+        let error = ApplyError::of_call("Service", "acme-relay", kube::Error::Api(status.boxed()));
+        assert_eq!(error.is_permanent(), permanent, "{error}");
     }
 }

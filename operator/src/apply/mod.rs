@@ -12,12 +12,13 @@ mod error;
 mod object;
 pub mod ownership;
 mod prune;
-mod stuck;
+mod rewritten;
 mod workload;
 
 use kube::Client;
 
 pub use self::error::ApplyError;
+pub use self::rewritten::Rewritten;
 use crate::build::{Applied, Built, Objects, Parts};
 use crate::dereference::LiveChildren;
 
@@ -28,17 +29,18 @@ pub async fn apply(
     client: &Client,
     objects: Objects<Built>,
     live: &LiveChildren,
+    rewritten: &Rewritten,
 ) -> Result<Objects<Applied>, ApplyError> {
     // The objects are large; they wait on the heap while the API server answers.
-    Box::pin(each(client, objects, live)).await
+    Box::pin(each(client, objects, live, rewritten)).await
 }
 
 async fn each(
     client: &Client,
     objects: Objects<Built>,
     live: &LiveChildren,
+    rewritten: &Rewritten,
 ) -> Result<Objects<Applied>, ApplyError> {
-    let kept = prune::names(&objects);
     // Taken apart without `..`: what is built and not applied does not compile.
     let Parts {
         bridge,
@@ -49,7 +51,7 @@ async fn each(
         network_policy,
         stateful_set,
     } = objects.into_parts();
-    let one = object::Writer::new(client, &bridge);
+    let one = object::Writer::new(client, &bridge, rewritten);
     let service_account = one.apply(service_account, &live.service_accounts).await?;
     let config_map = one.apply(config_map, &live.config_maps).await?;
     let network_policy = match network_policy {
@@ -63,8 +65,13 @@ async fn each(
     }
     let grown = claim::grow(client, &bridge, &stateful_set, &live.claims).await;
     let stateful_set = Box::pin(workload::apply(&one, stateful_set, &live.stateful_sets)).await?;
-    stuck::remove(client, &bridge, &stateful_set, &live.pods).await?;
-    prune::remove(client, &bridge, &kept, live).await?;
+    prune::remove(
+        client,
+        &bridge,
+        network_policy.as_ref(),
+        &live.network_policies,
+    )
+    .await?;
     // A volume that cannot grow is told when all else stands.
     grown?;
     Ok(Objects::applied(

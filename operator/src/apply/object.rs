@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use k8s_openapi::NamespaceResourceScope;
 use kube::api::{Patch, PatchParams};
-use kube::{Api, Client, Resource, ResourceExt as _};
+use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::json;
 
 use super::ownership::{self, Owner};
-use super::{ApplyError, diff, workload};
+use super::{ApplyError, Rewritten, diff};
 use crate::names::MANAGER;
 use crate::validate::BridgeRef;
 
@@ -43,11 +44,16 @@ impl<K> Child for K where
 pub(super) struct Writer<'a> {
     client: &'a Client,
     bridge: &'a BridgeRef,
+    rewritten: &'a Rewritten,
 }
 
 impl<'a> Writer<'a> {
-    pub(super) fn new(client: &'a Client, bridge: &'a BridgeRef) -> Self {
-        Self { client, bridge }
+    pub(super) fn new(client: &'a Client, bridge: &'a BridgeRef, rewritten: &'a Rewritten) -> Self {
+        Self {
+            client,
+            bridge,
+            rewritten,
+        }
     }
 
     pub(super) fn api<K: Child>(&self) -> Api<K> {
@@ -68,7 +74,7 @@ impl<'a> Writer<'a> {
         if let Some(live) = cache.iter().find(|live| live.name_any() == name)
             && ownership::of(live.meta(), self.bridge) == Owner::Ours
             && live.meta().deletion_timestamp.is_none()
-            && diff::is_current(&built, live.as_ref())
+            && self.is_settled(&built, live.as_ref())
         {
             return Ok(live.as_ref().clone());
         }
@@ -78,23 +84,32 @@ impl<'a> Writer<'a> {
             .get_opt(&name)
             .await
             .map_err(|error| ApplyError::of_call(&kind, &name, error))?;
-        let is_there = live.is_some();
+        let uid = live.as_ref().and_then(ResourceExt::uid);
         if let Some(live) = live {
             match ownership::of(live.meta(), self.bridge) {
                 Owner::Ours if live.meta().deletion_timestamp.is_some() => {
                     return Err(ApplyError::Leaving { kind, name });
                 }
-                Owner::Ours if diff::is_current(&built, &live) => return Ok(live),
+                Owner::Ours if self.is_settled(&built, &live) => return Ok(live),
                 Owner::Ours => {}
                 Owner::Predecessor => return Err(ApplyError::Leaving { kind, name }),
                 Owner::Foreign => return Err(ApplyError::NameTaken { kind, name }),
             }
         }
-        let written = match self.write(&built).await {
-            Err(error) if is_there && clashes(&error) => self.overwrite(&built).await,
-            outcome => outcome,
+        let written = match (self.write(&built).await, uid) {
+            (Err(error), Some(uid)) if is_clash_of_ports(&error) => {
+                self.overwrite_ports(&built, &uid).await
+            }
+            (outcome, _) => outcome,
         };
-        written.map_err(|error| ApplyError::of_call(&kind, &name, error))
+        let written = written.map_err(|error| ApplyError::of_call(&kind, &name, error))?;
+        self.rewritten.note(self.bridge, &built, &written);
+        Ok(written)
+    }
+
+    /// Whether nothing is to be written: the live object says what was built, or what admission made of it.
+    fn is_settled<K: Child>(&self, built: &K, live: &K) -> bool {
+        diff::is_current(built, live) || self.rewritten.holds(self.bridge, built, live)
     }
 
     /// Server-side apply. Forced: a field of ours that somebody else has set is ours again.
@@ -113,16 +128,23 @@ impl<'a> Writer<'a> {
             .await
     }
 
-    /// Puts our lists in the place of the live ones. A port whose number was changed by hand is somebody else's to an
-    /// apply, which adds ours beside it; both have one name, and the API server refuses that.
-    async fn overwrite<K: Child>(&self, built: &K) -> Result<K, kube::Error> {
+    /// Puts our ports in the place of the live ones, of this very object, and applies the rest. A port whose number was
+    /// changed by hand is somebody else's to an apply, which adds ours beside it; both have one name, and the API server
+    /// refuses that. The ports are ours twice from then on, by an update and by the apply; no other field is.
+    async fn overwrite_ports<K: Child>(&self, built: &K, uid: &str) -> Result<K, kube::Error> {
+        let ports = serde_json::to_value(built)
+            .ok()
+            .and_then(|built| built.pointer("/spec/ports").cloned());
         let parameters = PatchParams {
             field_manager: Some(MANAGER.to_owned()),
             ..PatchParams::default()
         };
+        // Another object of this name has another uid: the API server refuses to change that.
+        let patch = json!({"metadata": {"uid": uid}, "spec": {"ports": ports}});
         self.api::<K>()
-            .patch(&built.name_any(), &parameters, &Patch::Merge(built))
-            .await
+            .patch(&built.name_any(), &parameters, &Patch::Merge(patch))
+            .await?;
+        self.write(built).await
     }
 
     /// What an apply would be answered, without one.
@@ -134,7 +156,8 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// Whether the object would not be valid together with what others have set in it.
-fn clashes(error: &kube::Error) -> bool {
-    matches!(error, kube::Error::Api(status) if status.code == 422 && !workload::is_immutable(&status.message))
+/// Whether a Service's ports are not valid together with those that others have set.
+fn is_clash_of_ports(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status)
+        if status.code == 422 && status.message.contains("spec.ports[") && status.message.contains("Duplicate value"))
 }

@@ -27,7 +27,13 @@ async fn run_with(
     cache: &LiveChildren,
     bridge: &ValidatedBridge,
 ) -> Result<Objects<Applied>, ApplyError> {
-    apply(&server.client(), build(bridge).unwrap(), cache).await
+    apply(
+        &server.client(),
+        build(bridge).unwrap(),
+        cache,
+        &server.rewritten,
+    )
+    .await
 }
 
 /// A server with a bridge that was applied, and no calls noted.
@@ -108,15 +114,65 @@ async fn a_port_that_was_changed_by_hand_and_keeps_its_name_is_put_back() {
     // An apply adds ours beside theirs.
     let twice = "Service \"acme-relay\" is invalid: spec.ports[1].name: Duplicate value: \"http\"";
     server.refuse("PATCH services/acme-relay", 422, twice, 1);
+    server.edit(
+        "services/acme-relay",
+        "/metadata/annotations/theirs",
+        json!("stays while ports are put back"),
+    );
     run(&server, &server.cache()).await.unwrap();
-    assert_eq!(server.changes(), ["PATCH services/acme-relay"; 2]);
+    assert_eq!(
+        server.changes(),
+        [
+            "PATCH services/acme-relay",
+            "PATCH services/acme-relay",
+            "  merged: metadata.uid spec.ports",
+            "PATCH services/acme-relay",
+        ]
+    );
     let service = server.object("services/acme-relay").unwrap();
     assert_eq!(service["spec"]["ports"][0]["port"], 80);
-    // What is refused for another reason stays refused.
+}
+
+#[tokio::test]
+async fn what_is_refused_for_another_reason_is_not_written_twice() {
+    let server = installed().await;
     server.edit("services/acme-relay", "/spec/ports/0/port", json!(8080));
     server.refuse("PATCH services/acme-relay", 422, "no", 2);
     let error = run(&server, &server.cache()).await.unwrap_err();
     assert!(matches!(error, ApplyError::Refused { .. }), "{error}");
+    assert_eq!(server.changes(), ["PATCH services/acme-relay"]);
+}
+
+#[tokio::test]
+async fn a_field_that_admission_rewrites_is_applied_once_and_what_else_changes_is_put_right() {
+    let server = FakeServer::default();
+    server.rewrite("services/acme-relay", "/spec/type", json!("LoadBalancer"));
+    let policy = "/spec/internalTrafficPolicy";
+    server.rewrite("services/acme-relay", "/spec/ports/0/port", json!(8443));
+    run(&server, &LiveChildren::default()).await.unwrap();
+    server.calls();
+    for cache in [server.cache(), LiveChildren::default()] {
+        run(&server, &cache).await.unwrap();
+        assert_eq!(server.changes(), Vec::<String>::new());
+    }
+    // What a controller says is no change; what a person does is.
+    server.edit(
+        "services/acme-relay",
+        "/metadata/resourceVersion",
+        json!("9"),
+    );
+    server.edit(
+        "services/acme-relay",
+        "/status",
+        json!({"loadBalancer": {}}),
+    );
+    run(&server, &server.cache()).await.unwrap();
+    assert_eq!(server.changes(), Vec::<String>::new());
+    server.edit("services/acme-relay", policy, json!("Local"));
+    run(&server, &server.cache()).await.unwrap();
+    assert_eq!(server.changes(), ["PATCH services/acme-relay"]);
+    run(&server, &server.cache()).await.unwrap();
+    assert_eq!(server.changes(), Vec::<String>::new());
 }
 
 #[tokio::test]
@@ -330,56 +386,4 @@ async fn the_claim_of_a_deleted_bridge_is_taken_up_again() {
     );
     run(&server, &LiveChildren::default()).await.unwrap();
     assert!(server.object("statefulsets/acme-relay").is_some());
-}
-
-/// A server whose pod is of an older revision than its StatefulSet, and not ready.
-async fn stuck() -> FakeServer {
-    let server = installed().await;
-    let place = "statefulsets/acme-relay";
-    server.edit(place, "/metadata/generation", json!(2));
-    let status = json!({"replicas": 1, "observedGeneration": 2, "updateRevision": "r-2"});
-    server.edit(place, "/status", status);
-    let uid = server.object(place).unwrap()["metadata"]["uid"].clone();
-    let owner = json!({
-        "apiVersion": "apps/v1", "kind": "StatefulSet", "name": "acme-relay", "uid": uid, "controller": true,
-    });
-    let pod = json!({
-        "apiVersion": "v1", "kind": "Pod",
-        "metadata": {
-            "name": "acme-relay-0", "labels": {"controller-revision-hash": "r-1"}, "ownerReferences": [owner],
-        },
-        "status": {"conditions": [{"type": "Ready", "status": "False"}]},
-    });
-    server.hold("pods/acme-relay-0", pod);
-    server
-}
-
-#[tokio::test]
-async fn a_pod_that_blocks_its_successor_is_ended() {
-    let server = stuck().await;
-    run(&server, &server.cache()).await.unwrap();
-    assert_eq!(
-        server.changes(),
-        ["DELETE pods/acme-relay-0", "  dependents: default"]
-    );
-}
-
-#[tokio::test]
-async fn a_pod_that_became_ready_meanwhile_is_left() {
-    let server = stuck().await;
-    let cache = server.cache();
-    server.edit(
-        "pods/acme-relay-0",
-        "/status/conditions/0/status",
-        json!("True"),
-    );
-    run(&server, &cache).await.unwrap();
-    assert_eq!(server.changes(), Vec::<String>::new());
-}
-
-#[tokio::test]
-async fn without_the_right_to_end_a_pod_all_else_goes_on() {
-    let server = stuck().await;
-    server.refuse("DELETE pods/acme-relay-0", 403, "forbidden", 1);
-    run(&server, &server.cache()).await.unwrap();
 }

@@ -38,6 +38,14 @@ impl Backoff {
             .remove(bridge);
     }
 
+    /// Forgets all bridges but these.
+    pub(super) fn retain(&self, lives: impl Fn(&str) -> bool) {
+        self.failures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|bridge, _| lives(bridge));
+    }
+
     /// How many bridges are waiting after a failure.
     pub(super) fn waiting(&self) -> usize {
         self.failures

@@ -20,6 +20,7 @@ use messaging_bridge_crds::MessagingBridge;
 use serde::de::DeserializeOwned;
 use tokio::sync::watch;
 
+use super::watches::Watches;
 use crate::names::MANAGED;
 
 /// A bridge as it comes from the API server: what cannot be read does not stop the watch.
@@ -69,6 +70,9 @@ impl Filling {
     }
 }
 
+/// What a watch shows, or that it failed.
+type Seen<K> = Result<watcher::Event<K>, watcher::Error>;
+
 /// The stream that fills a cache.
 pub(super) type Filled<K> = std::pin::Pin<Box<dyn Stream<Item = Result<K, watcher::Error>> + Send>>;
 
@@ -90,17 +94,19 @@ pub(super) fn watch(
     client: &Client,
     of_bridges: &Filling,
     of_rest: &Filling,
+    watches: &Watches,
     gone: tokio::sync::mpsc::UnboundedSender<Guarded>,
 ) -> (Caches, Changes) {
-    let bridges = bridges(client, of_bridges, gone);
-    let stateful_sets = managed(client, of_rest);
-    let services = managed(client, of_rest);
-    let config_maps = managed(client, of_rest);
-    let service_accounts = managed(client, of_rest);
-    let network_policies = managed(client, of_rest);
-    let pods = managed(client, of_rest);
-    let claims = managed(client, of_rest);
-    let secrets = secrets(client, of_rest);
+    let listener = watches.listener("messagingbridges");
+    let bridges = bridges(client, of_bridges, listener, gone);
+    let stateful_sets = managed(client, of_rest, watches.listener("statefulsets"));
+    let services = managed(client, of_rest, watches.listener("services"));
+    let config_maps = managed(client, of_rest, watches.listener("configmaps"));
+    let service_accounts = managed(client, of_rest, watches.listener("serviceaccounts"));
+    let network_policies = managed(client, of_rest, watches.listener("networkpolicies"));
+    let pods = managed(client, of_rest, watches.listener("pods"));
+    let claims = managed(client, of_rest, watches.listener("persistentvolumeclaims"));
+    let secrets = secrets(client, of_rest, watches.listener("secrets"));
     let caches = Caches {
         bridges: bridges.0,
         stateful_sets: stateful_sets.0,
@@ -127,7 +133,11 @@ pub(super) fn watch(
 }
 
 /// What is found by the operator's label.
-fn managed<K>(client: &Client, filling: &Filling) -> (Store<K>, Filled<K>)
+fn managed<K>(
+    client: &Client,
+    filling: &Filling,
+    listener: impl FnMut(&Seen<K>) + Send + 'static,
+) -> (Store<K>, Filled<K>)
 where
     K: Resource<DynamicType = ()> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
 {
@@ -140,6 +150,7 @@ where
     .modify(|object| object.managed_fields_mut().clear())
     .reflect(writer)
     .inspect(filling.another())
+    .inspect(listener)
     .touched_objects();
     (reader, stream.boxed())
 }
@@ -148,6 +159,7 @@ where
 fn secrets(
     client: &Client,
     filling: &Filling,
+    listener: impl FnMut(&Seen<PartialObjectMeta<Secret>>) + Send + 'static,
 ) -> (
     Store<PartialObjectMeta<Secret>>,
     Filled<PartialObjectMeta<Secret>>,
@@ -165,6 +177,7 @@ fn secrets(
     })
     .reflect(writer)
     .inspect(filling.another())
+    .inspect(listener)
     .touched_objects();
     (reader, stream.boxed())
 }
@@ -173,6 +186,7 @@ fn secrets(
 fn bridges(
     client: &Client,
     filling: &Filling,
+    listener: impl FnMut(&Seen<Guarded>) + Send + 'static,
     gone: tokio::sync::mpsc::UnboundedSender<Guarded>,
 ) -> (Store<Guarded>, Filled<Guarded>) {
     let (reader, writer) = reflector::store();
@@ -187,16 +201,40 @@ fn bridges(
         })
         .reflect(writer)
         .inspect(filling.another())
+        .inspect(listener)
         .applied_objects();
     (reader, stream.boxed())
 }
 
 #[cfg(test)]
 mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
     use futures_util::FutureExt as _;
     use k8s_openapi::api::core::v1::Pod;
 
     use super::*;
+
+    #[tokio::test]
+    async fn a_watch_that_is_refused_is_counted() {
+        let service = tower::service_fn(|_: http::Request<kube::client::Body>| async {
+            let refusal =
+                r#"{"kind": "Status", "apiVersion": "v1", "status": "Failure", "code": 400}"#;
+            let answer = http::Response::builder().status(400);
+            let answer = answer.body(kube::client::Body::from(refusal.as_bytes().to_vec()));
+            Ok::<_, kube::Error>(answer.unwrap())
+        });
+        let client = Client::new(service, "default");
+        let metrics = Arc::new(crate::admin::Metrics::new());
+        let listener = Watches::new(Arc::clone(&metrics)).listener("pods");
+        let (_, mut pods) = managed::<Pod>(&client, &Filling::new(), listener);
+        assert!(pods.next().await.unwrap().is_err());
+        let text = metrics.text().unwrap();
+        assert!(
+            text.contains("watch_errors_total{resource=\"pods\"} 1"),
+            "{text}"
+        );
+    }
 
     #[tokio::test]
     async fn everybody_hears_that_all_caches_are_filled() {

@@ -1,34 +1,27 @@
 //! What all reconciles share.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
-use kube::Client;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
-use messaging_bridge_crds::MessagingBridgeStatus;
-use tokio::time::Instant;
+use kube::{Client, ResourceExt as _};
 
 use super::backoff::Backoff;
-use super::caches::Caches;
+use super::caches::{Caches, Guarded};
 use super::index::SecretIndex;
+use super::memory::Memory;
 use crate::admin::Metrics;
+use crate::apply::Rewritten;
 use crate::dereference::SecretReader;
 use crate::names::MANAGER;
 use crate::platforms::Platforms;
 use crate::relay_status::RelayStatusReader;
 use crate::validate::Frame;
 
-/// The longest text of an Event (`events.k8s.io/v1`).
+/// The longest text of an Event (`events.k8s.io/v1`), in bytes.
 const LONGEST_NOTE: usize = 1024;
-
-/// What was written last for a bridge, while the cache may still show the version before.
-pub(super) struct Written {
-    pub(super) uid: String,
-    pub(super) status: MessagingBridgeStatus,
-    pub(super) at: Instant,
-}
 
 /// What all reconciles share.
 pub(crate) struct Context {
@@ -38,11 +31,12 @@ pub(crate) struct Context {
     pub(crate) platforms: Platforms,
     pub(crate) relays: RelayStatusReader,
     pub(crate) secrets: SecretReader,
+    pub(super) rewritten: Rewritten,
     pub(super) metrics: Arc<Metrics>,
     pub(super) backoff: Backoff,
+    pub(super) memory: Memory,
     recorder: Recorder,
     index: Mutex<SecretIndex>,
-    written: Mutex<HashMap<String, Written>>,
     reported: Mutex<HashSet<String>>,
 }
 
@@ -63,11 +57,12 @@ impl Context {
             frame,
             platforms,
             relays,
+            rewritten: Rewritten::default(),
             metrics,
             backoff: Backoff::default(),
+            memory: Memory::default(),
             recorder,
             index: Mutex::default(),
-            written: Mutex::default(),
             reported: Mutex::default(),
         }
     }
@@ -90,29 +85,6 @@ impl Context {
         self.index.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// What was last written for this very bridge, and when.
-    pub(super) fn last_written(
-        &self,
-        bridge: &str,
-        uid: &str,
-    ) -> Option<(MessagingBridgeStatus, Instant)> {
-        let written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = written.get(bridge).filter(|last| last.uid == uid)?;
-        Some((last.status.clone(), last.at))
-    }
-
-    pub(super) fn wrote(&self, bridge: &str, uid: &str, status: MessagingBridgeStatus) {
-        let last = Written {
-            uid: uid.to_owned(),
-            status,
-            at: Instant::now(),
-        };
-        self.written
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .insert(bridge.to_owned(), last);
-    }
-
     pub(super) fn is_reported(&self, version: &str) -> bool {
         self.reported
             .lock()
@@ -127,20 +99,28 @@ impl Context {
             .insert(version);
     }
 
-    /// Forgets all about a bridge that is gone.
-    pub(super) fn forget(&self, namespace: &str, name: &str) {
-        let bridge = format!("{namespace}/{name}");
-        self.index().forget(namespace, name);
-        self.backoff.succeeded(&bridge);
-        self.platforms.forget(&bridge);
-        self.metrics.forget(&bridge);
-        self.written
+    /// Forgets all about bridges that are gone, and Secrets that no bridge names.
+    ///
+    /// What the caches show decides, at leisure: a watch that began anew tells no deletion that it missed, and a
+    /// reconcile that was under way when its bridge went may have noted something since.
+    pub(super) fn forget_the_gone(&self) {
+        let bridges: HashSet<String> = self.caches.bridges.state().iter().map(key).collect();
+        let lives = |bridge: &str| bridges.contains(bridge);
+        self.index()
+            .retain(|namespace, name| lives(&format!("{namespace}/{name}")));
+        self.backoff.retain(lives);
+        self.memory.retain(lives);
+        self.platforms.retain(lives);
+        self.relays.retain(lives);
+        self.rewritten.retain(lives);
+        self.metrics.retain(lives);
+        self.reported
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .remove(&bridge);
-        let of_bridge = format!("{bridge}@");
-        let mut reported = self.reported.lock().unwrap_or_else(PoisonError::into_inner);
-        reported.retain(|version| !version.starts_with(&of_bridge));
+            .retain(|version| version.split('@').next().is_some_and(lives));
+        let index = self.index();
+        self.secrets
+            .retain(|namespace, name| !index.bridges(namespace, name).is_empty());
     }
 
     /// Publishes an Event; one that is lost changes nothing.
@@ -151,19 +131,121 @@ impl Context {
         reason: &str,
         note: &str,
     ) {
-        let note = note
-            .char_indices()
-            .nth(LONGEST_NOTE - 1)
-            .map_or(note, |(end, _)| &note[..end]);
         let event = Event {
             type_: kind,
             reason: reason.to_owned(),
-            note: Some(note.to_owned()),
+            note: Some(bounded(note).to_owned()),
             action: "Reconcile".to_owned(),
             secondary: None,
         };
         if let Err(error) = self.recorder.publish(&event, about).await {
             tracing::warn!(%error, reason, "an Event was not published");
         }
+    }
+}
+
+fn key(bridge: &Arc<Guarded>) -> String {
+    let namespace = bridge.namespace().unwrap_or_default();
+    format!("{namespace}/{}", bridge.name_any())
+}
+
+/// As much of a text as an Event takes: one that is longer is refused, and with it the Event.
+fn bounded(note: &str) -> &str {
+    &note[..note.floor_char_boundary(LONGEST_NOTE)]
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+    use std::time::Duration;
+
+    use kube::core::DeserializeGuard;
+    use kube::runtime::reflector::{self, Store};
+    use kube::runtime::watcher;
+    use messaging_bridge_crds::check_manifest;
+    use rstest::rstest;
+
+    use super::*;
+    use crate::build::fixture::settings;
+
+    /// Caches that hold one bridge, `tenant/acme`, and nothing else.
+    fn caches() -> Caches {
+        fn empty<K: reflector::Lookup<DynamicType = ()> + Clone + 'static>() -> Store<K> {
+            reflector::store().0
+        }
+        let manifest = include_str!("../../../crds/examples/minimal.yaml");
+        let mut bridge = check_manifest(manifest).unwrap();
+        bridge.metadata.namespace = Some("tenant".to_owned());
+        bridge.metadata.name = Some("acme".to_owned());
+        let (bridges, mut writer) = reflector::store();
+        writer.apply_watcher_event(&watcher::Event::Apply(DeserializeGuard(Ok(bridge))));
+        Caches {
+            bridges,
+            stateful_sets: empty(),
+            services: empty(),
+            config_maps: empty(),
+            service_accounts: empty(),
+            network_policies: empty(),
+            pods: empty(),
+            claims: empty(),
+            secrets: empty(),
+        }
+    }
+
+    fn context(metrics: &Arc<Metrics>) -> Context {
+        let never = tower::service_fn(|_: http::Request<kube::client::Body>| {
+            std::future::pending::<Result<http::Response<kube::client::Body>, kube::Error>>()
+        });
+        let http = messaging_bridge_clients::http::client("test").unwrap();
+        let observe: crate::platforms::CallObserver = Arc::new(|_, _, _, _| ());
+        let interval = Duration::from_mins(10);
+        Context::new(
+            Client::new(never, "default"),
+            caches(),
+            Frame::new(settings(), "messaging-bridge".to_owned()),
+            Platforms::new(http, interval, observe, Box::new(|| 0.5)),
+            RelayStatusReader::new("test", String::new()).unwrap(),
+            Arc::clone(metrics),
+        )
+    }
+
+    #[tokio::test]
+    async fn what_was_noted_of_a_bridge_that_is_gone_is_forgotten_whatever_the_watch_told() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let metrics = Arc::new(Metrics::new());
+        let context = context(&metrics);
+        let spec = context.caches.bridges.state()[0]
+            .0
+            .as_ref()
+            .unwrap()
+            .spec
+            .clone();
+        for name in ["acme", "gone"] {
+            let key = format!("tenant/{name}");
+            context.index().note("tenant", name, &spec);
+            context.backoff.failed(&key, 0.5);
+            context.metrics.bridge(&key, "true");
+            context.reported(format!("{key}@u-1 1"));
+        }
+        context.forget_the_gone();
+        let secret = &spec.twilio.credentials_secret_ref.name;
+        assert_eq!(context.index().bridges("tenant", secret), ["acme"]);
+        assert_eq!(context.backoff.waiting(), 1);
+        assert!(context.is_reported("tenant/acme@u-1 1"));
+        assert!(!context.is_reported("tenant/gone@u-1 1"));
+        let text = metrics.text().unwrap();
+        assert!(text.contains("bridges{ready=\"true\"} 1"), "{text}");
+    }
+
+    #[rstest]
+    #[case::short("nothing waits", "nothing waits".len())]
+    #[case::one_byte_a_character(&"x".repeat(2000), 1024)]
+    #[case::two_bytes_a_character(&"ü".repeat(1000), 1024)]
+    #[case::a_character_across_the_end(&format!("x{}", "ü".repeat(1000)), 1023)]
+    fn the_text_of_an_event_is_bounded_in_bytes(#[case] note: &str, #[case] expected: usize) {
+        let bounded = bounded(note);
+        assert_eq!(bounded.len(), expected);
+        assert!(note.starts_with(bounded));
     }
 }

@@ -1,4 +1,4 @@
-//! A bridge that is gone: what it leaves behind is named, and forgotten by the operator.
+//! A bridge that is gone: what it leaves behind is named.
 //!
 //! There is no finalizer: a bridge can always be deleted, also while the operator is not running; then nobody names the
 //! volume, but its claim's labels and annotation do.
@@ -9,12 +9,12 @@ use kube::{Resource as _, ResourceExt as _};
 use super::Context;
 use super::caches::Guarded;
 use crate::names::BRIDGE_ANNOTATION;
+use crate::status::events::News;
 
-/// Names the volume that stays, and forgets the bridge.
+/// Names the volume that stays.
 pub(super) async fn announce(gone: &Guarded, context: &Context) {
     let name = gone.name_any();
     let namespace = gone.namespace().unwrap_or_default();
-    context.forget(&namespace, &name);
     let claims: Vec<String> = context
         .caches
         .claims
@@ -40,6 +40,11 @@ pub(super) async fn announce(gone: &Guarded, context: &Context) {
     );
     let reference = gone.object_ref(&());
     context
-        .publish(&reference, EventType::Normal, "VolumeKept", &note)
+        .publish(
+            &reference,
+            EventType::Normal,
+            News::VolumeKept.as_str(),
+            &note,
+        )
         .await;
 }

@@ -30,8 +30,7 @@ impl SecretIndex {
         self.secrets.insert(key, named);
     }
 
-    /// Forgets a bridge.
-    pub(super) fn forget(&mut self, namespace: &str, bridge: &str) {
+    fn forget(&mut self, namespace: &str, bridge: &str) {
         let key = (namespace.to_owned(), bridge.to_owned());
         for secret in self.secrets.remove(&key).into_iter().flatten() {
             let key = (namespace.to_owned(), secret);
@@ -41,6 +40,19 @@ impl SecretIndex {
                     self.bridges.remove(&key);
                 }
             }
+        }
+    }
+
+    /// Forgets all bridges but these.
+    pub(super) fn retain(&mut self, lives: impl Fn(&str, &str) -> bool) {
+        let gone: Vec<(String, String)> = self
+            .secrets
+            .keys()
+            .filter(|(namespace, bridge)| !lives(namespace, bridge))
+            .cloned()
+            .collect();
+        for (namespace, bridge) in gone {
+            self.forget(&namespace, &bridge);
         }
     }
 
@@ -101,8 +113,11 @@ mod tests {
         index.note("n", "a", &changed);
         assert!(index.bridges("n", "twilio-eu").is_empty());
         assert_eq!(index.bridges("n", "new"), ["a"]);
-        index.forget("n", "a");
+        index.note("n", "b", &spec());
+        index.retain(|namespace, bridge| (namespace, bridge) == ("n", "b"));
         assert!(index.bridges("n", "new").is_empty());
+        assert_eq!(index.bridges("n", "twilio-eu"), ["b"]);
+        index.forget("n", "b");
         assert!(index.bridges.is_empty() && index.secrets.is_empty());
     }
 }

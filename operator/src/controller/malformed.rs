@@ -2,66 +2,81 @@
 //! the watch nor goes unseen: its status names the field, or an Event where the API server takes no status for it; what
 //! runs for it is left as it is.
 
+use jiff::Timestamp;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::Api;
 use kube::core::DynamicObject;
 use kube::core::error_boundary::InvalidObject;
 use kube::discovery::ApiResource;
+use kube::runtime::controller::Action;
 use kube::runtime::events::EventType;
 use messaging_bridge_clients::mask;
 use messaging_bridge_crds::{ConditionType, MessagingBridge, Reason};
 use serde_json::{Value, json};
 
+use super::reconcile::SOON;
 use super::{Context, ReconcileError};
 use crate::status::write;
+use crate::validate::BridgeRef;
 
 /// Writes the status of an object that has no type, or an Event about it.
 pub(super) async fn report(
     about: &ObjectReference,
     invalid: &InvalidObject,
     context: &Context,
-) -> Result<(), ReconcileError> {
-    let name = invalid.metadata.name.clone().unwrap_or_default();
-    let namespace = invalid.metadata.namespace.clone().unwrap_or_default();
+) -> Result<Action, ReconcileError> {
+    let of = BridgeRef {
+        namespace: invalid.metadata.namespace.clone().unwrap_or_default(),
+        name: invalid.metadata.name.clone().unwrap_or_default(),
+        uid: invalid.metadata.uid.clone().unwrap_or_default(),
+    };
+    let (namespace, name) = (&of.namespace, &of.name);
     let generation = invalid.metadata.generation.unwrap_or_default();
-    let version = format!("{namespace}/{name}@{generation}");
+    context
+        .metrics
+        .bridge(&format!("{namespace}/{name}"), "false");
+    let version = format!("{namespace}/{name}@{} {generation}", of.uid);
     if context.is_reported(&version) {
-        return Ok(());
+        return Ok(Action::await_change());
     }
+    // The watch says what is wrong without the field, and shows no status: the object is looked at once more.
+    let Some(object) = object(&of, context).await else {
+        return Ok(Action::requeue(SOON));
+    };
     let message = format!(
         "the object cannot be read as a MessagingBridge: {}; correct it, as kubectl explain messagingbridge.spec has it",
-        mask::numbers_in(&problem(invalid, &namespace, &name, context).await)
+        mask::numbers_in(&unreadable(&object).unwrap_or_else(|| invalid.error.clone()))
     );
     tracing::warn!(namespace, bridge = name, message, "malformed bridge");
-    let status = status(generation, &message, context);
-    match write::patch(&context.client, &namespace, &name, &status).await {
-        Err(error) if error.is_refusal() => {
-            let reason = Reason::Invalid.as_str();
-            context
-                .publish(about, EventType::Warning, reason, &message)
-                .await;
+    let stored = &object["status"];
+    let status = status(stored, generation, &message, context.now());
+    if status != *stored {
+        let read = object["metadata"]["resourceVersion"].as_str();
+        match write::patch(&context.client, &of, read.unwrap_or_default(), &status).await {
+            Err(error) if error.is_refusal() => {
+                let reason = Reason::Invalid.as_str();
+                context
+                    .publish(about, EventType::Warning, reason, &message)
+                    .await;
+            }
+            outcome => {
+                if outcome?.is_none() {
+                    return Ok(Action::requeue(SOON));
+                }
+            }
         }
-        outcome => outcome?,
     }
     context.reported(version);
-    Ok(())
+    Ok(Action::await_change())
 }
 
-/// What is wrong, with the field. The watch says it without, so that the object is looked at once more.
-async fn problem(
-    invalid: &InvalidObject,
-    namespace: &str,
-    name: &str,
-    context: &Context,
-) -> String {
+/// The object as it is stored, if it is and the API server answers.
+async fn object(bridge: &BridgeRef, context: &Context) -> Option<Value> {
     let kind = ApiResource::erase::<MessagingBridge>(&());
-    let api: Api<DynamicObject> = Api::namespaced_with(context.client.clone(), namespace, &kind);
-    let object = api.get_opt(name).await.ok().flatten();
-    let object = object.and_then(|object| serde_json::to_value(object).ok());
-    object
-        .as_ref()
-        .and_then(unreadable)
-        .unwrap_or_else(|| invalid.error.clone())
+    let client = context.client.clone();
+    let api: Api<DynamicObject> = Api::namespaced_with(client, &bridge.namespace, &kind);
+    let object = api.get_opt(&bridge.name).await.ok().flatten()?;
+    serde_json::to_value(object).ok()
 }
 
 /// Why the object is no bridge, with the path of the field.
@@ -70,25 +85,39 @@ fn unreadable(object: &Value) -> Option<String> {
     read.err().map(|error| error.to_string())
 }
 
-fn status(generation: i64, message: &str, context: &Context) -> Value {
-    let condition = |kind: ConditionType, status: &str, reason: Reason, message: &str| {
-        json!({
-            "type": kind.as_str(), "status": status, "reason": reason.as_str(), "message": message,
-            "observedGeneration": generation, "lastTransitionTime": context.now(),
-        })
-    };
+/// The status that is stored, with the conditions of such an object. All else stays as it is: the integration's id, for
+/// one, is needed again when the object can be read again.
+fn status(stored: &Value, generation: i64, message: &str, now: Timestamp) -> Value {
     let waits = "waits for a bridge that can be read";
     let conditions: Vec<Value> = ConditionType::ALL
         .into_iter()
-        .map(|kind| match kind {
-            ConditionType::Accepted | ConditionType::Ready => {
-                condition(kind, "False", Reason::Invalid, message)
-            }
-            ConditionType::Stalled => condition(kind, "True", Reason::Invalid, message),
-            other => condition(other, "Unknown", Reason::Pending, waits),
+        .map(|kind| {
+            let (status, reason, message) = match kind {
+                ConditionType::Accepted | ConditionType::Ready => {
+                    ("False", Reason::Invalid, message)
+                }
+                ConditionType::Stalled => ("True", Reason::Invalid, message),
+                _ => ("Unknown", Reason::Pending, waits),
+            };
+            json!({
+                "type": kind.as_str(), "status": status, "reason": reason.as_str(), "message": message,
+                "observedGeneration": generation, "lastTransitionTime": since(stored, kind, status, now),
+            })
         })
         .collect();
-    json!({"observedGeneration": generation, "conditions": conditions})
+    let mut next = stored.as_object().cloned().unwrap_or_default();
+    next.insert("observedGeneration".to_owned(), json!(generation));
+    next.insert("conditions".to_owned(), json!(conditions));
+    Value::Object(next)
+}
+
+/// Since when a condition has this status.
+fn since(stored: &Value, kind: ConditionType, status: &str, now: Timestamp) -> Value {
+    let mut known = stored["conditions"].as_array().into_iter().flatten();
+    known
+        .find(|known| known["type"] == kind.as_str() && known["status"] == status)
+        .and_then(|known| known.get("lastTransitionTime").cloned())
+        .unwrap_or_else(|| json!(now))
 }
 
 #[cfg(test)]
@@ -115,5 +144,32 @@ mod tests {
         object.pointer_mut(parent).unwrap()[field] = value;
         let problem = unreadable(&object).unwrap();
         assert!(problem.starts_with(says), "{problem}");
+    }
+
+    #[test]
+    fn a_status_keeps_what_it_says_besides_and_is_the_same_the_next_time() {
+        let (earlier, now) = ("2026-01-02T03:00:00Z", "2026-01-02T03:04:05Z");
+        let condition = |kind: &str, status: &str| json!({"type": kind, "status": status, "reason": "R", "message": "m", "lastTransitionTime": earlier});
+        let stored = json!({
+            "observedGeneration": 1, "backlog": 3, "integration": {"id": "id-1"},
+            "conditions": [condition("Accepted", "True"), condition("Ready", "False")],
+        });
+        let first = status(&stored, 2, "no number", now.parse().unwrap());
+        assert_eq!(first["integration"], stored["integration"]);
+        assert_eq!(
+            (&first["backlog"], &first["observedGeneration"]),
+            (&json!(3), &json!(2))
+        );
+        let since = |kind: &str| {
+            let mut conditions = first["conditions"].as_array().unwrap().iter();
+            let found = conditions.find(|condition| condition["type"] == kind);
+            found.unwrap()["lastTransitionTime"].clone()
+        };
+        assert_eq!(
+            (since("Accepted"), since("Ready")),
+            (json!(now), json!(earlier))
+        );
+        let later = "2026-01-02T05:00:00Z".parse().unwrap();
+        assert_eq!(status(&first, 2, "no number", later), first);
     }
 }

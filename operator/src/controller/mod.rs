@@ -1,25 +1,28 @@
 //! Watches bridges and everything that concerns them, and brings each through the five phases.
 //!
-//! It guarantees: one bridge's reconcile never runs twice at a time and never longer than a minute; trouble with one
-//! delays no other; an object that cannot be read stops nothing; an unchanged bridge costs reads from caches, and a
+//! It guarantees: one bridge's reconcile never runs twice at a time and never longer than a minute; bridges that wait for
+//! a platform leave room for the others; a watch that fails is told; an object that cannot be read stops nothing; an unchanged bridge costs reads from caches, and a
 //! look at its relay's status now and then.
 
+mod attempt;
 mod backoff;
 mod caches;
 mod context;
 mod deletion;
 mod index;
 mod malformed;
+mod memory;
 mod reconcile;
+mod watches;
 
 use std::sync::Arc;
 
 use futures_util::StreamExt as _;
 use k8s_openapi::api::core::v1::Secret;
 use kube::core::PartialObjectMeta;
-use kube::runtime::controller::Config;
+use kube::runtime::controller::{Action, Config, Error};
 use kube::runtime::reflector::ObjectRef;
-use kube::runtime::{Controller, Predicate as _, WatchStreamExt as _, predicates};
+use kube::runtime::{Controller, Predicate as _, WatchStreamExt as _, predicates, watcher};
 use kube::{Client, Resource, ResourceExt as _};
 use tokio::sync::{mpsc, watch};
 
@@ -27,11 +30,15 @@ pub(crate) use self::caches::Caches;
 use self::caches::{Filling, Guarded};
 pub(crate) use self::context::Context;
 pub use self::reconcile::ReconcileError;
+use self::watches::Watches;
 use crate::admin::{Metrics, Readiness};
 use crate::names::BRIDGE_ANNOTATION;
 use crate::platforms::Platforms;
 use crate::relay_status::RelayStatusReader;
 use crate::validate::Frame;
+
+/// What can go wrong in the controller.
+type Trouble = Error<ReconcileError, watcher::Error>;
 
 /// Bridges that are reconciled at the same time.
 const CONCURRENCY: u16 = 16;
@@ -64,7 +71,8 @@ pub async fn run(equipment: Equipment, mut stop: watch::Receiver<bool>) {
     } = equipment;
     let (gone, departures) = mpsc::unbounded_channel();
     let (of_bridges, of_rest) = (Filling::new(), Filling::new());
-    let (caches, changes) = caches::watch(&client, &of_bridges, &of_rest, gone);
+    let watches = Watches::new(Arc::clone(&metrics));
+    let (caches, changes) = caches::watch(&client, &of_bridges, &of_rest, &watches, gone);
     let context = Arc::new(Context::new(
         client,
         caches.clone(),
@@ -100,23 +108,28 @@ pub async fn run(equipment: Equipment, mut stop: watch::Receiver<bool>) {
             );
     let background = [
         tokio::spawn(announce_deletions(departures, Arc::clone(&context))),
-        tokio::spawn(report_synced(of_bridges, of_rest, readiness)),
-        tokio::spawn(count(context, metrics)),
+        tokio::spawn(report_synced(of_bridges, of_rest, Arc::clone(&readiness))),
+        tokio::spawn(tidy(context, metrics, watches, readiness)),
     ];
-    reconciles.for_each(|_| std::future::ready(())).await;
+    reconciles.for_each(told).await;
     for task in background {
         task.abort();
     }
 }
 
+/// What the controller itself has to say. The watches tell their failures, and so does each reconcile.
+fn told(outcome: Result<(ObjectRef<Guarded>, Action), Trouble>) -> std::future::Ready<()> {
+    if let Err(Trouble::RunnerError(error)) = outcome {
+        tracing::error!(%error, "the controller's runner failed");
+    }
+    std::future::ready(())
+}
+
 /// Holds the first bridges back until every other cache is filled: an empty cache looks like missing Secrets.
 fn synced(
-    changes: impl futures_util::Stream<Item = Result<Guarded, kube::runtime::watcher::Error>>
-    + Send
-    + 'static,
+    changes: impl futures_util::Stream<Item = Result<Guarded, watcher::Error>> + Send + 'static,
     rest: Filling,
-) -> impl futures_util::Stream<Item = Result<Guarded, kube::runtime::watcher::Error>> + Send + 'static
-{
+) -> impl futures_util::Stream<Item = Result<Guarded, watcher::Error>> + Send + 'static {
     changes.then(move |change| {
         let rest = rest.clone();
         async move {
@@ -144,12 +157,19 @@ async fn announce_deletions(
     }
 }
 
-/// Keeps the gauges up to date that nobody else touches.
-async fn count(context: Arc<Context>, metrics: Arc<Metrics>) {
+/// Keeps what nobody else touches: gauges, the watches' health, and that what is gone is forgotten.
+async fn tidy(
+    context: Arc<Context>,
+    metrics: Arc<Metrics>,
+    watches: Watches,
+    readiness: Arc<Readiness>,
+) {
     let mut ticks = tokio::time::interval(std::time::Duration::from_secs(5));
     loop {
         ticks.tick().await;
+        context.forget_the_gone();
         metrics.waiting(context.backoff.waiting());
+        watches.report(&readiness, tokio::time::Instant::now());
     }
 }
 

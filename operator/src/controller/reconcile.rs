@@ -9,19 +9,24 @@ use kube::{Resource as _, ResourceExt as _};
 use messaging_bridge_crds::{ConditionType, MessagingBridge, MessagingBridgeStatus, SecretState};
 use tokio::time::Instant;
 
+use super::attempt::Attempt;
 use super::caches::Guarded;
+use super::memory::Before;
 use super::{Context, malformed};
 use crate::apply::{self, ApplyError};
 use crate::build::{self, BuildError};
-use crate::dereference::{self, DereferenceError, Observed};
+use crate::dereference::{self, Ask, DereferenceError, Observed};
+use crate::error_chain::in_one_line;
 use crate::status::write::StatusError;
 use crate::status::{self, Inputs, due, events};
-use crate::validate::{self, Validation};
+use crate::validate::{self, BridgeRef, Validation};
 
 /// How long one reconcile may take, whatever hangs: the client repeats refused requests for many minutes by itself.
 const DEADLINE: Duration = Duration::from_mins(1);
 /// How often a relay is asked for its status.
 const POLL: Duration = Duration::from_secs(30);
+/// When a bridge is looked at again that changed while it was.
+pub(super) const SOON: Duration = Duration::from_secs(1);
 /// How often while something is about to change.
 const POLL_CHANGING: Duration = Duration::from_secs(5);
 
@@ -36,7 +41,7 @@ pub enum ReconcileError {
     Build(#[from] BuildError),
     /// Applying, for a reason that passes by itself.
     #[error(transparent)]
-    Apply(ApplyError),
+    Apply(Arc<ApplyError>),
     /// Writing the status.
     #[error(transparent)]
     Status(#[from] StatusError),
@@ -58,6 +63,22 @@ impl ReconcileError {
     }
 }
 
+/// How a reconcile came to its end.
+struct Done {
+    action: Action,
+    /// A word for metrics.
+    result: &'static str,
+}
+
+impl Done {
+    fn with(action: Action) -> Self {
+        Self {
+            action,
+            result: "ok",
+        }
+    }
+}
+
 /// Reconciles whatever the watch shows.
 pub(super) async fn reconcile(
     object: Arc<Guarded>,
@@ -68,8 +89,8 @@ pub(super) async fn reconcile(
         match &object.0 {
             Ok(bridge) => one(bridge, &context).await,
             Err(invalid) => {
-                malformed::report(&object.object_ref(&()), invalid, &context).await?;
-                Ok(Action::await_change())
+                let action = malformed::report(&object.object_ref(&()), invalid, &context).await?;
+                Ok(Done::with(action))
             }
         }
     };
@@ -78,12 +99,12 @@ pub(super) async fn reconcile(
         .unwrap_or(Err(ReconcileError::Deadline));
     let result = outcome
         .as_ref()
-        .map_or_else(ReconcileError::as_str, |_| "ok");
+        .map_or_else(ReconcileError::as_str, |done| done.result);
     context.metrics.reconciled(result, began.elapsed());
     if outcome.is_ok() {
         context.backoff.succeeded(&key(object.as_ref()));
     }
-    outcome
+    outcome.map(|done| done.action)
 }
 
 /// What follows a failure: patience, more each time.
@@ -97,7 +118,7 @@ pub(super) fn after_failure(
     let wait = context.backoff.failed(&bridge, context.chance());
     tracing::warn!(
         bridge,
-        error = chain(error),
+        error = in_one_line(error),
         wait_seconds = wait.as_secs(),
         "will try again"
     );
@@ -112,81 +133,107 @@ fn key(object: &Guarded) -> String {
     )
 }
 
-/// The error with its causes, in one line.
-fn chain(error: &ReconcileError) -> String {
-    let mut text = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(error) = cause {
-        let words = error.to_string();
-        if !text.contains(&words) {
-            text = format!("{text}: {words}");
-        }
-        cause = error.source();
-    }
-    messaging_bridge_clients::mask::numbers_in(&text)
-}
-
-async fn one(bridge: &MessagingBridge, context: &Context) -> Result<Action, ReconcileError> {
+async fn one(bridge: &MessagingBridge, context: &Context) -> Result<Done, ReconcileError> {
     if bridge.metadata.deletion_timestamp.is_some() {
         // Nothing is built for a bridge that goes, and nothing is taken from the relay that still delivers.
-        return Ok(Action::await_change());
+        return Ok(Done::with(Action::await_change()));
     }
-    let namespace = bridge.namespace().unwrap_or_default();
-    let name = bridge.name_any();
-    let uid = bridge.uid().unwrap_or_default();
-    let key = format!("{namespace}/{name}");
-    context.index().note(&namespace, &name, &bridge.spec);
-    let last = context.last_written(&key, &uid);
-    let since = last.as_ref().map(|(_, at)| at.elapsed());
-    // The cache may still show the status before the last write.
-    let before = last
-        .map(|(status, _)| status)
-        .or_else(|| bridge.status.clone())
-        .unwrap_or_default();
+    let of = BridgeRef {
+        namespace: bridge.namespace().unwrap_or_default(),
+        name: bridge.name_any(),
+        uid: bridge.uid().unwrap_or_default(),
+    };
+    context.index().note(&of.namespace, &of.name, &bridge.spec);
+    let before = context.memory.before(&key_of(&of), bridge);
+    if before.status.conditions.is_empty() {
+        // All conditions are there from the first moment on: a platform may take its time.
+        pass(bridge, &of, Ask::Nobody, context).await?;
+    }
+    pass(bridge, &of, Ask::WhatIsDue, context).await
+}
+
+/// Once through the five phases.
+async fn pass(
+    bridge: &MessagingBridge,
+    of: &BridgeRef,
+    ask: Ask,
+    context: &Context,
+) -> Result<Done, ReconcileError> {
+    let key = key_of(of);
+    let Before {
+        status: before,
+        version,
+        since,
+    } = context.memory.before(&key, bridge);
     let mut remembering = bridge.clone();
     remembering.status = Some(before.clone());
-
     let handled = before.last_handled_reconcile_at.as_deref();
     let (mut observed, platforms_due) =
-        dereference::observe(&remembering, handled, context).await?;
+        dereference::observe(&remembering, handled, ask, context).await?;
     let validation = validate::validate(&remembering, &observed, &context.frame);
-    let trouble = apply(&mut observed, &validation, context).await?;
+    let trouble = apply(bridge, &mut observed, &validation, context).await?;
     let inputs = Inputs {
         generation: bridge.metadata.generation.unwrap_or_default(),
         observed: &observed,
         validation: &validation,
-        trouble: trouble.as_ref(),
+        trouble: trouble.as_deref(),
     };
     let next = status::compose(&before, &inputs);
     context.metrics.bridge(&key, ready(&next));
     if due::is_due(&before, &next, since) {
-        status::write::write(&context.client, &namespace, &name, &next).await?;
-        context.wrote(&key, &uid, next.clone());
+        let written = status::write::write(&context.client, of, &version, &next).await?;
+        let Some(stored) = written else {
+            // The bridge has changed since it was read, or is gone, and then it is not looked at again.
+            return Ok(Done::with(Action::requeue(SOON)));
+        };
+        context.memory.wrote(&key, bridge, next.clone(), stored);
         tell(bridge, &before, &next, context).await;
     }
-    match trouble {
-        Some(error) if !error.is_permanent() => Err(ReconcileError::Apply(error)),
-        _ => Ok(Action::requeue(platforms_due.min(poll(&next, &validation)))),
-    }
+    let refused = match trouble {
+        Some(error) if !error.is_permanent() => return Err(ReconcileError::Apply(error)),
+        refused => refused.is_some(),
+    };
+    Ok(Done {
+        action: Action::requeue(platforms_due.min(poll(&next, &validation))),
+        result: if refused { "refused" } else { "ok" },
+    })
+}
+
+fn key_of(bridge: &BridgeRef) -> String {
+    format!("{}/{}", bridge.namespace, bridge.name)
 }
 
 /// Builds and applies, if there is something to build and nobody forbids it. What the API server refuses is a verdict
-/// on the bridge, told by its status.
+/// on the bridge, told by its status; it is not tried again before something changes that it depends on.
 async fn apply(
+    bridge: &MessagingBridge,
     observed: &mut Observed,
     validation: &Validation,
     context: &Context,
-) -> Result<Option<ApplyError>, ReconcileError> {
-    let Some(bridge) = validation.build.as_ref().filter(|_| !observed.paused) else {
+) -> Result<Option<Arc<ApplyError>>, ReconcileError> {
+    let Some(validated) = validation.build.as_ref().filter(|_| !observed.paused) else {
         return Ok(None);
     };
-    let objects = build::build(bridge)?;
-    match apply::apply(&context.client, objects, &observed.children).await {
+    let key = key_of(&validated.bridge);
+    let objects = build::build(validated)?;
+    let (checked, asked) = (observed.platform.checked, observed.reconcile_at.as_deref());
+    let attempt = Attempt::of(&objects, &observed.children, checked, asked);
+    if let Some(error) = context.memory.refusal(&key, bridge, &attempt) {
+        return Ok(Some(error));
+    }
+    let (client, rewritten) = (&context.client, &context.rewritten);
+    match apply::apply(client, objects, &observed.children, rewritten).await {
         Ok(applied) => {
+            context.memory.attempted(&key, bridge, None);
             observed.workload.stateful_set = Some(Arc::new(applied.stateful_set));
             Ok(None)
         }
-        Err(error) => Ok(Some(error)),
+        Err(error) => {
+            let error = Arc::new(error);
+            let refused = error.is_permanent().then(|| (attempt, Arc::clone(&error)));
+            context.memory.attempted(&key, bridge, refused);
+            Ok(Some(error))
+        }
     }
 }
 

@@ -40,10 +40,20 @@ pub enum DereferenceError {
     },
 }
 
+/// Whom a reconcile asks outside of the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ask {
+    /// Nobody: nothing is known of the platforms.
+    Nobody,
+    /// The platforms, if it is due.
+    WhatIsDue,
+}
+
 /// Reads everything; with the time until the platforms are due again.
 pub(crate) async fn observe(
     bridge: &MessagingBridge,
     handled: Option<&str>,
+    ask: Ask,
     context: &Context,
 ) -> Result<(Observed, Duration), DereferenceError> {
     let namespace = bridge.namespace().unwrap_or_default();
@@ -60,21 +70,30 @@ pub(crate) async fn observe(
         .map(|value| value.chars().take(LONGEST_ECHO).collect());
     let target = validate::target(bridge, &context.frame.settings.platforms).ok();
     let (platform, wait) = match &target {
+        Some(_) if ask == Ask::Nobody => (PlatformFacts::deferred(), Duration::ZERO),
         Some(target) => {
-            let force = reconcile_at.is_some() && reconcile_at.as_deref() != handled;
-            let request = request(bridge, target, &secrets, &seen, salt, force);
+            let force = reconcile_at
+                .clone()
+                .filter(|token| Some(token.as_str()) != handled);
+            let request = request(bridge, target, &secrets, salt, force);
             context.platforms.facts(&request, context.now()).await
         }
         None => (PlatformFacts::default(), NOTHING_TO_ASK),
     };
     let children = workload::children(bridge, &context.caches);
-    let workload = workload::seen(&children, &namespace, context).await?;
+    let workload = workload::seen(&children, &namespace, context).await;
     let relay = if workload::is_running(&workload) {
         context.relays.read(&namespace, &name).await
     } else {
         RelaySeen::NotAsked
     };
     let observed = Observed {
+        // What was asked for is handled when it was looked at.
+        reconcile_at: if platform.deferred {
+            handled.map(str::to_owned)
+        } else {
+            reconcile_at
+        },
         remembered: target
             .as_ref()
             .and_then(|target| validate::remembered(bridge, target)),
@@ -88,7 +107,6 @@ pub(crate) async fn observe(
         children,
         workload,
         relay,
-        reconcile_at,
     };
     Ok((observed, wait))
 }
@@ -97,13 +115,12 @@ fn request(
     bridge: &MessagingBridge,
     target: &Target,
     secrets: &ParsedSecrets,
-    seen: &SecretsSeen,
     salt: String,
-    force: bool,
+    force: Option<String>,
 ) -> FactsRequest {
     FactsRequest {
         bridge: salt,
-        version: version(bridge, seen),
+        version: version(bridge),
         force,
         hosts: target.genesys.clone(),
         profile: target.profile,
@@ -117,24 +134,9 @@ fn request(
     }
 }
 
-/// Changes when spec or Secrets change.
-fn version(bridge: &MessagingBridge, seen: &SecretsSeen) -> String {
-    let secrets = [
-        Some(&seen.genesys),
-        Some(&seen.twilio),
-        seen.operator.as_ref(),
-    ];
-    let secrets = secrets.into_iter().flatten().map(|secret| match secret {
-        SecretSeen::Keys {
-            resource_version, ..
-        } => resource_version.as_str(),
-        SecretSeen::Missing { .. } => "missing",
-        SecretSeen::Unreadable { .. } => "unreadable",
-    });
+/// Changes when the spec does. What the Secrets hold is part of the questions themselves: a label on a Secret asks
+/// nobody anything.
+fn version(bridge: &MessagingBridge) -> String {
     let generation = bridge.metadata.generation.unwrap_or_default();
-    let uid = bridge.uid().unwrap_or_default();
-    format!(
-        "{uid} {generation} {}",
-        secrets.collect::<Vec<_>>().join(" ")
-    )
+    format!("{} {generation}", bridge.uid().unwrap_or_default())
 }

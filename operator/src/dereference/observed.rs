@@ -74,8 +74,6 @@ pub enum SecretSeen {
         name: String,
         /// Its data, decoded.
         keys: Arc<BTreeMap<String, Vec<u8>>>,
-        /// Its version at the API server; another one means that something about it changed.
-        resource_version: String,
     },
 }
 
@@ -107,15 +105,10 @@ impl fmt::Debug for SecretSeen {
                 .field("name", name)
                 .field("problem", problem)
                 .finish(),
-            Self::Keys {
-                name,
-                keys,
-                resource_version,
-            } => f
+            Self::Keys { name, keys } => f
                 .debug_struct("Keys")
                 .field("name", name)
                 .field("keys", &keys.keys().collect::<Vec<_>>())
-                .field("resource_version", resource_version)
                 .finish(),
         }
     }
@@ -185,7 +178,6 @@ mod tests {
                 "authToken".to_owned(),
                 b"hush-hush".to_vec(),
             )])),
-            resource_version: "7".to_owned(),
         };
         let shown = format!("{seen:?}");
         assert!(shown.contains("authToken"), "{shown}");

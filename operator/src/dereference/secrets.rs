@@ -31,6 +31,14 @@ impl SecretReader {
         }
     }
 
+    /// Forgets the values of Secrets that nobody names any more.
+    pub(crate) fn retain(&self, named: impl Fn(&str, &str) -> bool) {
+        self.known
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .retain(|(namespace, name), _| named(namespace, name));
+    }
+
     /// The Secrets that a bridge names.
     pub(super) async fn read(
         &self,
@@ -86,7 +94,6 @@ impl SecretReader {
             return Ok(SecretSeen::Keys {
                 name: name.to_owned(),
                 keys,
-                resource_version: version,
             });
         }
         self.read_now(key).await
@@ -105,16 +112,12 @@ impl SecretReader {
                         .map(|(key, value)| (key, value.0))
                         .collect(),
                 );
-                let entry = (version.clone(), Arc::clone(&keys));
+                let entry = (version, Arc::clone(&keys));
                 self.known
                     .lock()
                     .unwrap_or_else(PoisonError::into_inner)
                     .insert(key, entry);
-                Ok(SecretSeen::Keys {
-                    name,
-                    keys,
-                    resource_version: version,
-                })
+                Ok(SecretSeen::Keys { name, keys })
             }
             Ok(None) => Ok(SecretSeen::Missing { name }),
             Err(kube::Error::Api(status)) if status.code == 403 => Ok(SecretSeen::Unreadable {

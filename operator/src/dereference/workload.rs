@@ -5,20 +5,21 @@
 use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::{Event, Pod};
+use k8s_openapi::api::core::v1::Event;
 use kube::api::ListParams;
 use kube::runtime::reflector::Store;
-use kube::{Api, Resource, ResourceExt as _};
+use kube::{Api, Client, Resource, ResourceExt as _};
 use messaging_bridge_crds::MessagingBridge;
 
-use super::{DereferenceError, LiveChildren, Warning, WorkloadSeen};
+use super::{LiveChildren, Warning, WorkloadSeen};
 use crate::controller::{Caches, Context};
 use crate::names::{BRIDGE_ANNOTATION, UID_LABEL};
+use crate::pod;
 
 /// Warnings that are older say nothing about now; the controllers repeat theirs within this time.
 const FRESH: SignedDuration = SignedDuration::from_mins(20);
-/// Of a namespace's warnings so many are looked at.
-const WARNINGS: u32 = 500;
+/// Of an object's warnings so many are looked at: they are repeated under few names.
+const WARNINGS: u32 = 100;
 /// The longest text of a warning, in characters.
 const LONGEST: usize = 1024;
 
@@ -59,74 +60,65 @@ pub(super) async fn seen(
     children: &LiveChildren,
     namespace: &str,
     context: &Context,
-) -> Result<WorkloadSeen, DereferenceError> {
+) -> WorkloadSeen {
     let mut seen = WorkloadSeen {
         stateful_set: children.stateful_sets.first().cloned(),
         pods: children.pods.clone(),
         claims: children.claims.clone(),
         warnings: Vec::new(),
     };
-    let wanting = seen.stateful_set.is_some() && !seen.pods.last().is_some_and(|pod| is_ready(pod));
+    let wanting =
+        seen.stateful_set.is_some() && !seen.pods.last().is_some_and(|pod| pod::is_ready(pod));
     if wanting {
-        seen.warnings = warnings(&seen, namespace, context).await?;
+        seen.warnings = warnings(&context.client, namespace, &seen, context.now()).await;
     }
-    Ok(seen)
+    seen
 }
 
 /// Whether the relay can be asked for its status.
 pub(super) fn is_running(seen: &WorkloadSeen) -> bool {
-    seen.pods.last().is_some_and(|pod| {
-        pod.status
-            .as_ref()
-            .and_then(|status| status.container_statuses.as_ref()?.first())
-            .and_then(|container| container.state.as_ref()?.running.as_ref())
-            .is_some()
-    })
+    seen.pods
+        .last()
+        .is_some_and(|pod| pod::started(pod).is_some())
 }
 
-fn is_ready(pod: &Pod) -> bool {
-    pod.status
-        .iter()
-        .flat_map(|status| status.conditions.iter().flatten())
-        .any(|condition| condition.type_ == "Ready" && condition.status == "True")
-}
-
+/// The warnings about StatefulSet, newest pod and claims, each asked for by its uid: a busy namespace has thousands.
+/// They explain and decide nothing, so that one who cannot have them goes on without.
 async fn warnings(
-    seen: &WorkloadSeen,
+    client: &Client,
     namespace: &str,
-    context: &Context,
-) -> Result<Vec<Warning>, DereferenceError> {
-    let api: Api<Event> = Api::namespaced(context.client.clone(), namespace);
-    let selection = ListParams::default().fields("type=Warning").limit(WARNINGS);
-    let events = api
-        .list(&selection)
-        .await
-        .map_err(|error| DereferenceError::Api {
-            what: "the namespace's Events",
-            source: Box::new(error),
-        })?;
-    let uids: Vec<String> = seen
-        .stateful_set
-        .iter()
-        .filter_map(|object| object.uid())
-        .chain(seen.pods.iter().filter_map(|object| object.uid()))
-        .chain(seen.claims.iter().filter_map(|object| object.uid()))
-        .collect();
-    let now = context.now();
-    let mut warnings: Vec<Warning> = events
-        .items
-        .into_iter()
-        .filter_map(|event| warning(event, &uids, now))
-        .collect();
+    seen: &WorkloadSeen,
+    now: Timestamp,
+) -> Vec<Warning> {
+    let api: Api<Event> = Api::namespaced(client.clone(), namespace);
+    let workload = seen.stateful_set.iter().filter_map(|object| object.uid());
+    let pod = seen.pods.last().and_then(|object| object.uid());
+    let claims = seen.claims.iter().filter_map(|object| object.uid());
+    let mut warnings = Vec::new();
+    for uid in workload.chain(pod).chain(claims) {
+        let about_it = format!("type=Warning,involvedObject.uid={uid}");
+        let selection = ListParams::default().fields(&about_it).limit(WARNINGS);
+        match api.list(&selection).await {
+            Ok(events) => {
+                warnings.extend(
+                    events
+                        .items
+                        .into_iter()
+                        .filter_map(|event| warning(event, now)),
+                );
+            }
+            Err(error) => {
+                tracing::warn!(namespace, %error, "the Events about a relay could not be read");
+                break;
+            }
+        }
+    }
     warnings.sort_by_key(|warning| warning.last_seen);
-    Ok(warnings)
+    warnings
 }
 
-fn warning(event: Event, uids: &[String], now: Timestamp) -> Option<Warning> {
+fn warning(event: Event, now: Timestamp) -> Option<Warning> {
     let about = event.involved_object;
-    if !about.uid.as_ref().is_some_and(|uid| uids.contains(uid)) {
-        return None;
-    }
     let series = event
         .series
         .and_then(|series| series.last_observed_time.map(|time| time.0));
@@ -147,3 +139,6 @@ fn warning(event: Event, uids: &[String], now: Timestamp) -> Option<Warning> {
         last_seen,
     })
 }
+
+#[cfg(test)]
+mod tests;

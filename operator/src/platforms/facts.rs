@@ -53,6 +53,8 @@ impl<T> Answer<T> {
 pub struct Remembered<T> {
     answer: Option<Answer<T>>,
     failures: u32,
+    /// Something else was asked before: what was believed then is no answer to this.
+    anew: bool,
 }
 
 impl<T> Default for Remembered<T> {
@@ -60,11 +62,20 @@ impl<T> Default for Remembered<T> {
         Self {
             answer: None,
             failures: 0,
+            anew: false,
         }
     }
 }
 
 impl<T> Remembered<T> {
+    /// Nothing is known, since the question has changed.
+    pub fn anew() -> Self {
+        Self {
+            anew: true,
+            ..Self::default()
+        }
+    }
+
     /// Takes the newest answer in.
     pub fn hear(&mut self, answer: Answer<T>) {
         if !answer.is_none() {
@@ -81,7 +92,8 @@ impl<T> Remembered<T> {
     /// Whether the last answer is missing, and not often enough to give up what was believed, here or before the
     /// operator started.
     pub fn is_unsettled(&self) -> bool {
-        (1..PATIENCE).contains(&self.failures)
+        let unheard = self.anew && self.believed().is_none_or(Answer::is_none);
+        !unheard && (1..PATIENCE).contains(&self.failures)
     }
 
     /// What is believed; `None` before the first answer.
@@ -120,9 +132,19 @@ pub struct PlatformFacts {
     pub number: Remembered<NumberFacts>,
     /// When they were last asked.
     pub checked: Option<Timestamp>,
+    /// Whether they were not asked although it is due: too many others wait for them.
+    pub deferred: bool,
 }
 
 impl PlatformFacts {
+    /// Nothing is known, and will be soon.
+    pub fn deferred() -> Self {
+        Self {
+            deferred: true,
+            ..Self::default()
+        }
+    }
+
     /// Whether some answer is missing, and not often enough to be told.
     pub fn are_unsettled(&self) -> bool {
         self.token.is_unsettled() || self.integration.is_unsettled() || self.number.is_unsettled()
@@ -163,6 +185,16 @@ mod tests {
         remembered.hear(none());
         remembered.hear(none());
         assert!(!remembered.is_unsettled());
+    }
+
+    #[test]
+    fn an_answer_to_another_question_is_not_waited_for() {
+        let mut remembered = Remembered::anew();
+        remembered.hear(none());
+        assert!(!remembered.is_unsettled());
+        remembered.hear(Answer::Said(1));
+        remembered.hear(none());
+        assert!(remembered.is_unsettled());
     }
 
     #[test]

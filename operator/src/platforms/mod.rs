@@ -4,7 +4,9 @@
 //! for it, and otherwise on a schedule of about ten minutes. In between the remembered facts are handed out, and no
 //! call is made. Everything here reads; nothing is changed at either platform.
 //!
-//! A check never takes longer than 40 s, whatever hangs, and one that is given up changes nothing that was known.
+//! A check never takes longer than [`LONGEST`], whatever hangs, and one that is given up changes nothing that was known.
+//! Only so many run at a time, and fewer of those that were not answered last time: who finds no place goes on with what
+//! is known, and asks soon.
 //! What follows from the facts is decided in `validate` and `status`.
 
 mod facts;
@@ -25,6 +27,7 @@ use messaging_bridge_clients::genesys::{
 use messaging_bridge_clients::secrets::TwilioSecret;
 use messaging_bridge_clients::twilio::{MessagingServiceSid, TwilioClient};
 use messaging_bridge_clients::{ApiError, ErrorKind, Platform};
+use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 use url::Url;
 
@@ -37,6 +40,13 @@ use self::twilio::Inquiry;
 
 /// How long one platform may take in all: below the deadline of a reconcile.
 const LONGEST: Duration = Duration::from_secs(40);
+/// Checks that run at the same time, of bridges that were answered last time or are new; fewer than reconciles may
+/// run, so that the others go on.
+const CHECKS: usize = 8;
+/// The same of bridges that were not answered last time.
+const CHECKS_AGAIN: usize = 4;
+/// When a check is tried again for which there was no place.
+const DEFERRED: Duration = Duration::from_secs(5);
 /// How old a list of integrations may be for a bridge that is new or has changed.
 const RECENT: Duration = Duration::from_secs(10);
 
@@ -46,8 +56,9 @@ pub struct FactsRequest {
     pub bridge: String,
     /// Changes when anything changes that an answer depends on: spec, Secrets.
     pub version: String,
-    /// A person asks for a check now.
-    pub force: bool,
+    /// A person asks for a check now, with this word. For one word both are asked once, also where the status that
+    /// would repeat it could not be written.
+    pub force: Option<String>,
     /// Where the organisation is.
     pub hosts: GenesysHosts,
     /// The shape of the API.
@@ -68,14 +79,23 @@ pub struct FactsRequest {
     pub messaging_service: Option<MessagingServiceSid>,
 }
 
+impl FactsRequest {
+    fn is_forced(&self, known: Option<&Remembering>) -> bool {
+        self.force.is_some() && known.and_then(|known| known.forced.as_ref()) != self.force.as_ref()
+    }
+}
+
 /// What is remembered of one bridge.
 #[derive(Clone)]
 struct Remembering {
     version: String,
+    forced: Option<String>,
     questions: Questions,
     facts: PlatformFacts,
     due: Instant,
     pools: Option<Instant>,
+    /// Whether a platform did not answer at the last check.
+    failed: bool,
 }
 
 /// Both platforms, as the operator asks them.
@@ -84,6 +104,8 @@ pub struct Platforms {
     interval: Duration,
     orgs: Orgs,
     bridges: Mutex<HashMap<String, Remembering>>,
+    places: Semaphore,
+    places_again: Semaphore,
     observer: Observer,
     chance: Box<dyn Fn() -> f64 + Send + Sync>,
 }
@@ -101,23 +123,28 @@ impl Platforms {
             interval,
             orgs: Orgs::default(),
             bridges: Mutex::default(),
+            places: Semaphore::new(CHECKS),
+            places_again: Semaphore::new(CHECKS_AGAIN),
             observer: Observer(observe),
             chance,
         }
     }
 
-    /// Forgets a bridge that is gone.
-    pub fn forget(&self, bridge: &str) {
-        self.lock().remove(bridge);
+    /// Forgets all bridges but these.
+    pub fn retain(&self, lives: impl Fn(&str) -> bool) {
+        self.lock().retain(|bridge, _| lives(bridge));
     }
 
-    /// What both platforms say; asked now only if it is due. With the time until it is due again.
+    /// What both platforms say; asked now only if it is due, and not too many wait for them already. With the time until
+    /// it is due again.
     pub async fn facts(&self, request: &FactsRequest, now: Timestamp) -> (PlatformFacts, Duration) {
         let known = self.lock().get(&request.bridge).cloned();
+        let questions = Questions::of(request);
         let same = known
             .as_ref()
-            .is_some_and(|known| known.version == request.version);
-        if let Some(known) = known.as_ref().filter(|_| same && !request.force) {
+            .is_some_and(|known| known.version == request.version && known.questions == questions);
+        let forced = request.is_forced(known.as_ref());
+        if let Some(known) = known.as_ref().filter(|_| same && !forced) {
             let wait = known.due.saturating_duration_since(Instant::now());
             if !wait.is_zero() {
                 return (known.facts.clone(), wait);
@@ -125,19 +152,34 @@ impl Platforms {
         }
         let mut remembering = known.unwrap_or_else(|| Remembering {
             version: String::new(),
+            forced: None,
             questions: Questions::default(),
             facts: PlatformFacts::default(),
             due: Instant::now(),
             pools: None,
+            failed: false,
         });
-        question::attune(&mut remembering, Questions::of(request));
-        let age = match (request.force, same) {
+        question::attune(&mut remembering, questions);
+        let places = if remembering.failed {
+            &self.places_again
+        } else {
+            &self.places
+        };
+        let Ok(_place) = places.try_acquire() else {
+            remembering.facts.deferred = true;
+            return (
+                remembering.facts,
+                DEFERRED.mul_f64(0.8 + 0.4 * (self.chance)()),
+            );
+        };
+        let age = match (forced, same) {
             (true, _) => Duration::ZERO,
             (false, true) => self.interval / 2,
             (false, false) => RECENT,
         };
         let wait = Box::pin(self.check(request, &mut remembering, age)).await;
         remembering.version.clone_from(&request.version);
+        remembering.forced.clone_from(&request.force);
         remembering.facts.checked = Some(now);
         remembering.due = Instant::now() + wait;
         let facts = remembering.facts.clone();
@@ -170,6 +212,7 @@ impl Platforms {
             facts.number.hear(trouble.note(outcome));
             remembering.pools = pools;
         }
+        remembering.failed = trouble.failed;
         schedule::next(
             self.interval,
             trouble.failed,
@@ -238,6 +281,7 @@ impl Platforms {
             observer: &self.observer,
             known,
             pools: remembering.pools,
+            forced: request.is_forced(Some(remembering)),
         };
         let findings = timeout(LONGEST, inquiry.make()).await;
         Some(findings.unwrap_or_else(|_| (Err(too_long(Platform::Twilio)), remembering.pools)))

@@ -72,15 +72,20 @@ impl Org {
         outcome
     }
 
-    /// All integrations, in a list not older than `age`, or one that was read while this waited for it.
-    pub(super) async fn integrations(&self, age: Duration, observer: &Observer) -> Listed {
+    /// All integrations, in a list not older than `age`, or one that was read while this waited for it; with when it
+    /// began to be read.
+    pub(super) async fn integrations(
+        &self,
+        age: Duration,
+        observer: &Observer,
+    ) -> (Instant, Listed) {
         let asked = Instant::now();
         let mut list = self.list.lock().await;
         if let Some((began, outcome)) = list.as_ref() {
             let usable = if outcome.is_ok() { age } else { SAME_TIME };
             // A list that began before the question may lack what was created in between.
             if *began >= asked || began.elapsed() < usable {
-                return outcome.clone();
+                return (*began, outcome.clone());
             }
         }
         let began = Instant::now();
@@ -90,23 +95,26 @@ impl Org {
             .await
             .map(Arc::new);
         *list = Some((began, outcome.clone()));
-        outcome
+        (began, outcome)
     }
 
     /// The integration of this name, in a list not older than `age`. A name that is not found there is looked up in a
-    /// fresh list: what was created a moment ago is to be seen.
+    /// fresh list, unless that one was: what was created a moment ago is to be seen.
     pub(super) async fn integration(
         &self,
         name: &str,
         age: Duration,
         observer: &Observer,
     ) -> Result<Result<OpenIntegration, IntegrationLookupError>, ApiError> {
-        let known = self.integrations(age, observer).await?;
-        if let Ok(found) = find_integration(&known, name) {
-            return Ok(Ok(found.clone()));
+        let asked = Instant::now();
+        let (began, known) = self.integrations(age, observer).await;
+        let known = known?;
+        let found = find_integration(&known, name);
+        if found.is_ok() || began >= asked {
+            return Ok(found.cloned());
         }
-        let fresh = self.integrations(Duration::ZERO, observer).await?;
-        Ok(find_integration(&fresh, name).cloned())
+        let (_, fresh) = self.integrations(Duration::ZERO, observer).await;
+        Ok(find_integration(&fresh?, name).cloned())
     }
 }
 

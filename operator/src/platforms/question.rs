@@ -45,16 +45,21 @@ pub(super) fn attune(remembering: &mut Remembering, questions: Questions) {
     let before = &remembering.questions;
     let facts = &mut remembering.facts;
     if before.token != questions.token {
-        facts.token = super::Remembered::default();
+        facts.token = after(before.token.as_ref());
     }
     if before.integration != questions.integration {
-        facts.integration = super::Remembered::default();
+        facts.integration = after(before.integration.as_ref());
     }
     if before.number != questions.number {
-        facts.number = super::Remembered::default();
+        facts.number = after(before.number.as_ref());
         remembering.pools = None;
     }
     remembering.questions = questions;
+}
+
+/// What is known when a question has changed: one that was not asked before may have been, by an operator before this.
+fn after<T>(before: Option<&Key>) -> super::Remembered<T> {
+    before.map_or_else(super::Remembered::default, |_| super::Remembered::anew())
 }
 
 fn print(parts: &[&[u8]]) -> Key {

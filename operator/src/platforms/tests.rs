@@ -13,8 +13,13 @@ use serde_json::json;
 
 use super::*;
 
+mod room;
+
 const ACCOUNT: &str = "AC0123456789abcdef0123456789abcdef";
 const NUMBER: &str = "+15551230000";
+
+/// Instead of a status: no answer.
+const NEVER: u16 = 0;
 
 #[derive(Default)]
 struct Stand {
@@ -54,6 +59,9 @@ async fn serve(State(stand): State<Arc<Stand>>, request: Request) -> Response {
             .find(|(word, _)| path.contains(**word))
             .map(|(_, status)| *status)
     };
+    if wanted == Some(NEVER) {
+        std::future::pending::<()>().await;
+    }
     if let Some(status) = wanted {
         return StatusCode::from_u16(status).unwrap().into_response();
     }
@@ -108,7 +116,7 @@ async fn setting(interval: Duration) -> (Arc<Stand>, Platforms, FactsRequest) {
     let request = FactsRequest {
         bridge: "tenant/acme".to_owned(),
         version: "1".to_owned(),
-        force: false,
+        force: None,
         hosts: GenesysHosts {
             api: base.clone(),
             login: base.clone(),
@@ -175,9 +183,34 @@ async fn an_unchanged_bridge_costs_no_call_until_the_next_check() {
     assert_eq!(stand.asked(), Vec::<String>::new());
     assert_eq!(second, first);
     // A person asks.
-    request.force = true;
+    request.force = Some("now".to_owned());
     platforms.facts(&request, now()).await;
     assert_eq!(stand.count("IncomingPhoneNumbers"), 1);
+}
+
+#[tokio::test]
+async fn a_check_that_was_asked_for_is_made_once_though_the_status_could_not_say_so() {
+    let (stand, platforms, mut request) = setting(HOUR).await;
+    request.force = Some("first".to_owned());
+    for _ in 0..3 {
+        platforms.facts(&request, now()).await;
+    }
+    assert_eq!(stand.count("IncomingPhoneNumbers"), 1);
+    request.force = Some("second".to_owned());
+    platforms.facts(&request, now()).await;
+    assert_eq!(stand.count("IncomingPhoneNumbers"), 2);
+}
+
+#[tokio::test]
+async fn a_name_that_nobody_has_costs_one_list_a_check() {
+    let (stand, platforms, mut request) = setting(HOUR).await;
+    request.integration_name = "nobody".to_owned();
+    platforms.facts(&request, now()).await;
+    assert_eq!(stand.count("integrations/open"), 1);
+    // Beside a list that another bridge had read before, one more.
+    request.bridge = "tenant/other".to_owned();
+    platforms.facts(&request, now()).await;
+    assert_eq!(stand.count("integrations/open"), 2);
 }
 
 #[tokio::test]
@@ -187,7 +220,7 @@ async fn the_bridges_of_an_organisation_share_token_and_list() {
         .map(|index| FactsRequest {
             bridge: format!("tenant/b{index}"),
             version: request.version.clone(),
-            force: false,
+            force: None,
             hosts: request.hosts.clone(),
             profile: request.profile,
             integration_name: request.integration_name.clone(),
@@ -257,14 +290,15 @@ async fn while_a_platform_is_down_the_last_answers_stand_three_times() {
     let (stand, platforms, mut request) = setting(Duration::ZERO).await;
     platforms.facts(&request, now()).await;
     stand.answer("IncomingPhoneNumbers", 503);
-    request.force = true;
-    for expected in ["said", "said", "none"] {
+    for (turn, expected) in ["said", "said", "none"].into_iter().enumerate() {
+        request.force = Some(turn.to_string());
         let (facts, wait) = platforms.facts(&request, now()).await;
         assert_eq!(word(&facts.number), expected);
         assert_eq!(word(&facts.integration), "said");
         assert!(wait >= Duration::from_secs(30), "{wait:?}");
     }
     stand.mend();
+    request.force = Some("once more".to_owned());
     let (facts, _) = platforms.facts(&request, now()).await;
     assert_eq!(word(&facts.number), "said");
 }
@@ -290,10 +324,10 @@ async fn a_changed_secret_of_one_side_keeps_what_the_other_said() {
 async fn a_check_that_is_given_up_loses_nothing() {
     let (_stand, platforms, mut request) = setting(HOUR).await;
     platforms.facts(&request, now()).await;
-    request.force = true;
+    request.force = Some("now".to_owned());
     let given_up = platforms.facts(&request, now()).now_or_never();
     assert!(given_up.is_none());
-    request.force = false;
+    request.force = None;
     let (facts, _) = platforms.facts(&request, now()).await;
     assert_eq!(word(&facts.integration), "said");
 }

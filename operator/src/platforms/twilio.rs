@@ -16,6 +16,8 @@ pub(super) struct Inquiry<'a> {
     pub(super) known: Option<ServiceView>,
     /// When all pools were last looked through.
     pub(super) pools: Option<Instant>,
+    /// A person asks for a check now.
+    pub(super) forced: bool,
 }
 
 /// What is to be remembered: the answer, or the failure; and when all pools were last looked through.
@@ -74,8 +76,7 @@ impl Inquiry<'_> {
 
     /// The Messaging Service of the number: the named one each time, an unnamed one through all pools once a day.
     async fn service(&mut self, number_sid: &str) -> Result<ServiceView, ApiError> {
-        let fresh =
-            !self.request.force && self.pools.is_some_and(|at| at.elapsed() < schedule::POOLS);
+        let fresh = !self.forced && self.pools.is_some_and(|at| at.elapsed() < schedule::POOLS);
         if let Some(sid) = &self.request.messaging_service {
             let call = self.client.service_view(number_sid, Some(sid));
             return self.observed("read_messaging_service", call).await;

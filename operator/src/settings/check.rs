@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use ipnet::IpNet;
+use k8s_openapi::api::core::v1::Toleration;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use messaging_bridge_crds::QueueLimits;
 use url::Url;
@@ -92,6 +94,11 @@ fn image(relay: &RelaySettings) -> Checked {
 }
 
 fn resources(relay: &RelaySettings) -> Checked {
+    ensure(
+        relay.resources.claims.is_none(),
+        "relay.resources.claims",
+        || "cannot be set: a relay's pod claims no devices".to_owned(),
+    )?;
     let effective = relay.container_resources();
     let requests = effective.requests.unwrap_or_default();
     let limits = effective.limits.unwrap_or_default();
@@ -134,6 +141,13 @@ fn above<'a>(
 }
 
 fn placement(relay: &RelaySettings) -> Checked {
+    let bad = relay.tolerations.iter().find_map(intolerable);
+    refuse(bad, "relay.tolerations", |(toleration, problem)| {
+        format!(
+            "has one of {:?}, which {problem}",
+            toleration.key.as_deref().unwrap_or_default()
+        )
+    })?;
     for (field, labels) in [
         ("relay.podLabels", &relay.pod_labels),
         ("relay.nodeSelector", &relay.node_selector),
@@ -161,7 +175,60 @@ fn placement(relay: &RelaySettings) -> Checked {
     })
 }
 
+/// Why the API server would refuse pods with it (`ValidateTolerations`).
+fn intolerable(toleration: &Toleration) -> Option<(&Toleration, &'static str)> {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    let (key, operator) = (text(&toleration.key), text(&toleration.operator));
+    let (value, effect) = (text(&toleration.value), text(&toleration.effect));
+    let exists = operator == "Exists";
+    let problem = if !key.is_empty() && !is_label_name(&key) {
+        "is no name of a taint"
+    } else if !["", "Exists", "Equal"].contains(&operator.as_str()) {
+        "has another operator than Exists or Equal"
+    } else if key.is_empty() && !exists {
+        "needs the operator Exists, since it has no key"
+    } else if exists && !value.is_empty() {
+        "has a value, which the operator Exists does not take"
+    } else if !is_label_value(&value) {
+        "has a value that no taint can have"
+    } else if !["", "NoSchedule", "PreferNoSchedule", "NoExecute"].contains(&effect.as_str()) {
+        "has an unknown effect"
+    } else if toleration.toleration_seconds.is_some() && effect != "NoExecute" {
+        "has tolerationSeconds, which need the effect NoExecute"
+    } else {
+        return None;
+    };
+    Some((toleration, problem))
+}
+
+/// Every block of `relay.networkPolicy.extraEgress` that is none.
+fn blocks(relay: &RelaySettings) -> Checked {
+    const FIELD: &str = "relay.networkPolicy.extraEgress";
+    let rules = &relay.network_policy.extra_egress;
+    let peers = rules.iter().flat_map(|rule| rule.to.iter().flatten());
+    for block in peers.filter_map(|peer| peer.ip_block.as_ref()) {
+        let Ok(cidr) = block.cidr.parse::<IpNet>() else {
+            return refuse(Some(&block.cidr), FIELD, |cidr| {
+                format!(
+                    "has the cidr {cidr:?}: write an address and a length, for example 10.1.0.0/16"
+                )
+            });
+        };
+        // It must be smaller than what it is taken from.
+        let outside = block.except.iter().flatten().find(|except| {
+            !except.parse::<IpNet>().is_ok_and(|except| {
+                cidr.contains(&except) && except.prefix_len() > cidr.prefix_len()
+            })
+        });
+        refuse(outside, FIELD, |except| {
+            format!("has the except {except:?}, which is no part of {cidr}")
+        })?;
+    }
+    Ok(())
+}
+
 fn network(relay: &RelaySettings) -> Checked {
+    blocks(relay)?;
     let proxy = relay
         .https_proxy
         .iter()
@@ -282,6 +349,38 @@ mod tests {
         "image: r, networkPolicy: {monitoringNamespaces: [a.b]}",
         "relay.networkPolicy.monitoringNamespaces"
     )]
+    #[case::devices(
+        "image: r, resources: {claims: [{name: gpu}]}",
+        "relay.resources.claims cannot be set"
+    )]
+    #[case::a_value_for_exists(
+        "image: r, tolerations: [{key: a, operator: Exists, value: b}]",
+        "\"a\", which has a value"
+    )]
+    #[case::neither_key_nor_exists(
+        "image: r, tolerations: [{effect: NoSchedule}]",
+        "needs the operator Exists"
+    )]
+    #[case::seconds_without_no_execute(
+        "image: r, tolerations: [{key: a, operator: Exists, tolerationSeconds: 9}]",
+        "need the effect NoExecute"
+    )]
+    #[case::no_block(
+        "image: r, networkPolicy: {extraEgress: [{to: [{ipBlock: {cidr: 10.0.0.0}}]}]}",
+        "the cidr \"10.0.0.0\""
+    )]
+    #[case::a_length_that_no_address_has(
+        "image: r, networkPolicy: {extraEgress: [{to: [{ipBlock: {cidr: 10.0.0.0/33}}]}]}",
+        "the cidr \"10.0.0.0/33\""
+    )]
+    #[case::an_exception_elsewhere(
+        "image: r, networkPolicy: {extraEgress: [{to: [{ipBlock: {cidr: 10.0.0.0/8, except: [11.0.0.0/16]}}]}]}",
+        "no part of 10.0.0.0/8"
+    )]
+    #[case::an_exception_of_all(
+        "image: r, networkPolicy: {extraEgress: [{to: [{ipBlock: {cidr: 'fd00::/8', except: ['fd00::/8']}}]}]}",
+        "no part of fd00::/8"
+    )]
     #[case::log_format(
         "image: r, logFormat: xml",
         "relay.logFormat is \"xml\": write json or text"
@@ -309,7 +408,7 @@ relay:
   imagePullSecrets: [registry]
   resources: {requests: {cpu: 20m}, limits: {memory: 256Mi}}
   nodeSelector: {kubernetes.io/arch: amd64}
-  tolerations: [{key: dedicated, operator: Equal, value: messaging, effect: NoSchedule}]
+  tolerations: [{key: dedicated, operator: Equal, value: messaging, effect: NoSchedule}, {operator: Exists}]
   priorityClassName: high
   podLabels: {team: texts}
   podAnnotations: {example.com/scrape: 'true'}
@@ -320,13 +419,15 @@ relay:
   storage: {size: 2Gi, storageClassName: fast}
   networkPolicy:
     enabled: true
-    extraEgress: [{to: [{ipBlock: {cidr: 10.1.2.3/32}}], ports: [{port: 3128}]}]
+    extraEgress:
+      - {to: [{ipBlock: {cidr: 10.1.2.3/32}}], ports: [{port: 3128}]}
+      - {to: [{ipBlock: {cidr: 'fd00::/8', except: ['fd00:1::/32']}}]}
     monitoringNamespaces: [monitoring]
 checks: {intervalSeconds: 600}
 platforms: {genesysBaseUrl: 'http://sandbox:8081', twilioBaseUrl: 'http://sandbox:8082'}
 ";
         let settings = OperatorSettings::parse(text).unwrap();
-        assert_eq!(settings.relay.network_policy.extra_egress.len(), 1);
+        assert_eq!(settings.relay.network_policy.extra_egress.len(), 2);
         assert_eq!(
             settings.relay.tolerations[0].key.as_deref(),
             Some("dedicated")

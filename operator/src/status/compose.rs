@@ -14,10 +14,13 @@ use super::relay::{self, Install};
 use super::{delivering, summary};
 use crate::apply::ApplyError;
 use crate::dereference::Observed;
+use crate::relay_status::RelaySeen;
 use crate::validate::{Parsed, Validation, Verdict};
 
 /// The longest message of a condition, in characters.
 const LONGEST_MESSAGE: usize = 1024;
+/// Looks in vain in a row after which a relay's last word is not believed any more.
+const PATIENCE: u32 = 3;
 
 /// Everything that a status is made of.
 pub struct Inputs<'a> {
@@ -89,50 +92,74 @@ fn verdicts(before: &MessagingBridgeStatus, inputs: &Inputs<'_>) -> Vec<(Conditi
         trouble,
         ..
     } = inputs;
-    let told =
+    let steadily =
         |kind: ConditionType, verdict: &Verdict| (kind, steady(before, inputs, kind, verdict));
     let relay = relay::judge(&observed.workload, install(inputs), observed.now);
     let mut verdicts = vec![
         (ConditionType::Accepted, accepted(validation, *trouble)),
-        told(ConditionType::CredentialsValid, &validation.credentials),
-        told(ConditionType::IntegrationResolved, &validation.integration),
-        told(ConditionType::WebhooksConfigured, &validation.webhooks),
+        steadily(ConditionType::CredentialsValid, &validation.credentials),
+        steadily(ConditionType::IntegrationResolved, &validation.integration),
+        steadily(ConditionType::WebhooksConfigured, &validation.webhooks),
         (ConditionType::RelayAvailable, relay),
     ];
     let ready = summary::ready(&verdicts);
-    verdicts.push((
-        ConditionType::Delivering,
-        delivering::judge(&observed.relay, observed.now),
-    ));
+    verdicts.push((ConditionType::Delivering, delivering(before, observed)));
     let stalled = summary::stalled(&verdicts);
     verdicts.insert(verdicts.len() - 1, (ConditionType::Ready, ready));
     verdicts.extend(stalled.map(|stalled| (ConditionType::Stalled, stalled)));
     verdicts
 }
 
-/// What was true before the operator started stays true until a platform has failed to answer often enough.
+/// What a platform had said before the operator started stands until one has failed to answer often enough, or has been
+/// asked at all.
 fn steady(
     before: &MessagingBridgeStatus,
     inputs: &Inputs<'_>,
     kind: ConditionType,
     verdict: &Verdict,
 ) -> Verdict {
-    let unsettled =
-        verdict.reason == Reason::PlatformUnreachable && inputs.observed.platform.are_unsettled();
+    let facts = &inputs.observed.platform;
+    let unsettled = match verdict.reason {
+        Reason::PlatformUnreachable => facts.are_unsettled(),
+        Reason::Pending => facts.deferred,
+        _ => false,
+    };
+    let of_secrets = [
+        Reason::SecretMissing,
+        Reason::SecretKeyMissing,
+        Reason::SecretMalformed,
+    ];
     before
         .condition(kind)
-        .filter(|known| {
-            unsettled
-                && known.status == "True"
-                && known.observed_generation == Some(inputs.generation)
-        })
-        .and_then(|known| {
-            let reason = Reason::ALL
-                .iter()
-                .find(|reason| reason.as_str() == known.reason)?;
-            Some(Verdict::new(*reason, known.message.clone()))
-        })
+        .filter(|known| unsettled && known.observed_generation == Some(inputs.generation))
+        .and_then(told)
+        // What was wrong with a Secret was known without a platform, and is right now.
+        .filter(|known| !of_secrets.contains(&known.reason))
         .unwrap_or_else(|| verdict.clone())
+}
+
+/// The relay's last word on its traffic stands until it was not heard three times in a row.
+fn delivering(before: &MessagingBridgeStatus, observed: &Observed) -> Verdict {
+    let unsettled =
+        matches!(observed.relay, RelaySeen::Unreachable { times, .. } if times < PATIENCE);
+    before
+        .condition(ConditionType::Delivering)
+        .filter(|_| unsettled)
+        .and_then(told)
+        .unwrap_or_else(|| delivering::judge(&observed.relay, observed.now))
+}
+
+/// What a condition tells, unless it is that nobody was heard yet.
+fn told(known: &Condition) -> Option<Verdict> {
+    let unheard = [
+        Reason::Pending,
+        Reason::PlatformUnreachable,
+        Reason::RelayUnreachable,
+    ];
+    let reason = Reason::ALL
+        .iter()
+        .find(|reason| reason.as_str() == known.reason && !unheard.contains(reason))?;
+    Some(Verdict::new(*reason, known.message.clone()))
 }
 
 fn install(inputs: &Inputs<'_>) -> Install {

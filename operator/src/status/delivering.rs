@@ -15,7 +15,7 @@ pub(super) fn judge(seen: &RelaySeen, now: Timestamp) -> Verdict {
         RelaySeen::NotAsked => {
             return Verdict::new(Reason::Pending, "waits for the relay: see RelayAvailable");
         }
-        RelaySeen::Unreachable { why } => {
+        RelaySeen::Unreachable { why, .. } => {
             return Verdict::new(
                 Reason::RelayUnreachable,
                 format!(
@@ -100,6 +100,7 @@ mod tests {
         let now = "2026-01-02T03:04:05Z".parse().unwrap();
         let unreachable = RelaySeen::Unreachable {
             why: "it does not answer in time".to_owned(),
+            times: 1,
         };
         assert_eq!(judge(&unreachable, now).reason, Reason::RelayUnreachable);
         assert_eq!(judge(&RelaySeen::NotAsked, now).reason, Reason::Pending);

@@ -13,6 +13,25 @@ pub struct Notice {
     pub message: String,
 }
 
+/// Reasons of Events that are no condition's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum News {
+    /// The bridge has become ready.
+    Ready,
+    /// The bridge was deleted, and its volume is kept.
+    VolumeKept,
+}
+
+impl News {
+    /// The Event's reason.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Ready => "Ready",
+            Self::VolumeKept => "VolumeKept",
+        }
+    }
+}
+
 /// What everybody sees pass by when a relay starts or is replaced: no news.
 const PASSING: [Reason; 5] = [
     Reason::Pending,
@@ -48,7 +67,7 @@ pub fn notices(before: &MessagingBridgeStatus, next: &MessagingBridgeStatus) -> 
             (!same && !passing && !quiet).then(|| Notice {
                 warning: condition.status != "True",
                 reason: if derived {
-                    "Ready".to_owned()
+                    News::Ready.as_str().to_owned()
                 } else {
                     condition.reason.clone()
                 },

@@ -1,10 +1,11 @@
 //! `RelayAvailable`: an ordered list of checks over StatefulSet, pod, claim and warnings. Pure.
 
 use jiff::{SignedDuration, Timestamp};
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod};
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, Pod};
 use messaging_bridge_crds::Reason;
 
 use crate::dereference::{Warning, WorkloadSeen};
+use crate::pod::{condition, container, is_ready, is_true, started};
 use crate::validate::Verdict;
 
 /// A pod that runs so long without being ready does not merely start.
@@ -47,12 +48,12 @@ pub(super) fn judge(seen: &WorkloadSeen, install: Install, now: Timestamp) -> Ve
     };
     let checks = [
         available(pod),
-        node_lost(pod, seen),
+        node_lost(pod),
         ending(pod),
         volume(pod, seen),
         unschedulable(pod),
         image(pod),
-        crashing(pod),
+        crashing(pod, now),
         not_starting(pod, seen),
     ];
     checks
@@ -95,20 +96,15 @@ fn without_pod(seen: &WorkloadSeen) -> Verdict {
 }
 
 fn available(pod: &Pod) -> Option<Verdict> {
-    (condition(pod, "Ready") == Some("True") && pod.metadata.deletion_timestamp.is_none())
+    (is_ready(pod) && pod.metadata.deletion_timestamp.is_none())
         .then(|| Verdict::new(Reason::Available, "the relay takes webhooks"))
 }
 
-fn node_lost(pod: &Pod, seen: &WorkloadSeen) -> Option<Verdict> {
-    let status = pod.status.as_ref()?;
-    let evicted = status.conditions.iter().flatten().any(|condition| {
-        condition.type_ == "DisruptionTarget"
-            && condition.status == "True"
-            && condition.reason.as_deref() == Some("DeletionByTaintManager")
+fn node_lost(pod: &Pod) -> Option<Verdict> {
+    let evicted = condition(pod, "DisruptionTarget").is_some_and(|condition| {
+        condition.status == "True" && condition.reason.as_deref() == Some("DeletionByTaintManager")
     });
-    // A container that was started since then shows that the node is back.
-    let gone = warning(&seen.warnings, "Pod", &["NodeNotReady"])
-        .is_some_and(|warning| started(pod).is_none_or(|began| began <= warning.last_seen));
+    let gone = is_marked_by_the_node_controller(pod);
     (evicted || gone).then(|| {
         let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()).unwrap_or("?");
         Verdict::new(
@@ -119,6 +115,15 @@ fn node_lost(pod: &Pod, seen: &WorkloadSeen) -> Option<Verdict> {
             ),
         )
     })
+}
+
+/// The controller that misses a node's kubelet sets `Ready` of its pods to `False` and touches nothing else: the
+/// containers stay ready as the kubelet last said, and no reason is given. A kubelet that says `False` gives a reason,
+/// and one that is back says everything anew. The Event about it would be gone after an hour, and outlive a short loss.
+fn is_marked_by_the_node_controller(pod: &Pod) -> bool {
+    condition(pod, "Ready").is_some_and(|ready| {
+        ready.status == "False" && ready.reason.as_deref().unwrap_or_default().is_empty()
+    }) && is_true(pod, "ContainersReady")
 }
 
 fn ending(pod: &Pod) -> Option<Verdict> {
@@ -210,7 +215,7 @@ fn image(pod: &Pod) -> Option<Verdict> {
     })
 }
 
-fn crashing(pod: &Pod) -> Option<Verdict> {
+fn crashing(pod: &Pod, now: Timestamp) -> Option<Verdict> {
     let status = container(pod)?;
     let looping = waiting(pod).is_some_and(|(reason, _)| reason == "CrashLoopBackOff");
     let ended = status
@@ -219,7 +224,9 @@ fn crashing(pod: &Pod) -> Option<Verdict> {
         .and_then(|state| state.terminated.as_ref())
         .or_else(|| status.last_state.as_ref()?.terminated.as_ref())?;
     let failed = status.restart_count > 0 || ended.exit_code != 0;
-    (looping || failed && !ran_well(ended)).then(|| {
+    // The end before this one is remembered for as long as the pod lives.
+    let runs_well = started(pod).is_some_and(|began| now.duration_since(began) > RAN_WELL);
+    (looping || failed && !runs_well && !ran_well(ended)).then(|| {
         let last = ended
             .message
             .as_deref()
@@ -284,24 +291,6 @@ fn running(pod: &Pod, now: Timestamp) -> Verdict {
         ),
         _ => Verdict::new(Reason::Starting, "the relay starts"),
     }
-}
-
-fn condition<'a>(pod: &'a Pod, wanted: &str) -> Option<&'a str> {
-    let conditions = pod.status.as_ref()?.conditions.as_ref()?;
-    conditions
-        .iter()
-        .find(|condition| condition.type_ == wanted)
-        .map(|condition| condition.status.as_str())
-}
-
-fn container(pod: &Pod) -> Option<&ContainerStatus> {
-    pod.status.as_ref()?.container_statuses.as_ref()?.first()
-}
-
-/// When the container was started, if it runs.
-fn started(pod: &Pod) -> Option<Timestamp> {
-    let running = container(pod)?.state.as_ref()?.running.as_ref()?;
-    running.started_at.as_ref().map(|time| time.0)
 }
 
 /// How a person reads the pod's log.

@@ -249,8 +249,6 @@ fn reason(finding: Finding) -> Reason {
             Reason::TwilioWebhookDiffers
         }
         Finding::TwilioMethod => Reason::TwilioMethodDiffers,
-        // The relay drops what comes twice: to be mended, but messages flow.
-        Finding::TwilioFallbackSameHandler => Reason::Configured,
         Finding::IntegrationFailed | Finding::IntegrationInactive => Reason::IntegrationInactive,
         Finding::IntegrationCreating => Reason::Pending,
         Finding::GenesysWebhookNotSet | Finding::GenesysWebhookElsewhere => {

@@ -161,7 +161,6 @@ mod tests {
                     .map(|(key, value)| ((*key).to_owned(), value.as_bytes().to_vec()))
                     .collect(),
             ),
-            resource_version: "1".to_owned(),
         }
     }
 

@@ -34,7 +34,6 @@ fn secret(name: &str, keys: &[(&str, &str)]) -> SecretSeen {
     SecretSeen::Keys {
         name: name.to_owned(),
         keys: Arc::new(keys),
-        resource_version: "1".to_owned(),
     }
 }
 
@@ -77,7 +76,7 @@ fn number() -> NumberFacts {
             phone_number: "+15551230000".to_owned(),
             sms_url: Some(INBOUND.to_owned()),
             sms_method: Some("POST".to_owned()),
-            sms_fallback_url: None,
+            sms_fallback_url: Some(INBOUND.to_owned()),
             sms_application_sid: None,
             capabilities: Capabilities {
                 sms: true,
@@ -95,6 +94,7 @@ fn facts() -> PlatformFacts {
         integration: Answer::Said(Ok(integration())).into(),
         number: Answer::Said(number()).into(),
         checked: None,
+        deferred: false,
     }
 }
 
@@ -213,7 +213,7 @@ fn service() -> MessagingService {
         friendly_name: "texts".to_owned(),
         inbound_request_url: None,
         inbound_method: None,
-        fallback_url: None,
+        fallback_url: Some(INBOUND.to_owned()),
         use_inbound_webhook_on_number: false,
     }
 }

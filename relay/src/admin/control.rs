@@ -167,6 +167,7 @@ fn shown(detail: DeadLetterDetail, reveal: bool) -> Shown {
     let text = |payload: &[u8]| match Message::from_stored(payload) {
         Ok(Message::InboundText(text)) => text.text,
         Ok(Message::OutboundText(text)) => text.text,
+        Ok(Message::FailureNotice(notice)) => notice.sentence,
         Err(error) => format!("[{error}]"),
     };
     Shown {

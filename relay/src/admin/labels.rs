@@ -25,7 +25,9 @@ names! {
     DirectionLabels: ["direction"],
     LetterLabels: ["direction", "reason"],
     ReceiptLabels: ["status", "outcome"],
+    SettledLabels: ["how"],
     AllowanceLabels: ["what"],
+    EndLabels: ["outcome"],
 }
 
 /// A webhook and what became of it.
@@ -33,6 +35,12 @@ names! {
 pub(super) struct WebhookLabels {
     pub(super) hook: &'static str,
     pub(super) verdict: &'static str,
+}
+
+/// How a look for missed messages, or a question for a status, ended.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct EndLabels {
+    pub(super) outcome: &'static str,
 }
 
 /// A direction and an outcome.
@@ -67,6 +75,12 @@ pub(super) struct LetterLabels {
 pub(super) struct ReceiptLabels {
     pub(super) status: &'static str,
     pub(super) outcome: &'static str,
+}
+
+/// How a lost answer was settled.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub(super) struct SettledLabels {
+    pub(super) how: &'static str,
 }
 
 /// `allowed` or `used`.

@@ -11,9 +11,10 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::{MetricType, TypedMetric};
 use prometheus_client::registry::{Metric, Registry, Unit};
 
+use super::gaps::GapMetrics;
 use super::labels::{
     AllowanceLabels, DirectionLabels, LetterLabels, Names, OutcomeLabels, ReceiptLabels,
-    RetryLabels, TraceLabels, WebhookLabels,
+    RetryLabels, SettledLabels, TraceLabels, WebhookLabels,
 };
 use crate::outbox::{DeadLetterCount, Direction, Stats};
 
@@ -56,10 +57,13 @@ pub struct Metrics {
     pub(super) age_seconds: Histograms<OutcomeLabels>,
     pub(super) retries: Family<RetryLabels, Counter>,
     pub(super) ambiguous: Counter,
+    pub(super) settled: Family<SettledLabels, Counter>,
     pub(super) receipts: Family<ReceiptLabels, Counter>,
+    pub(super) gaps: GapMetrics,
     waiting: Family<DirectionLabels, Gauge>,
     oldest: Family<DirectionLabels, Gauge>,
     blocked: Family<DirectionLabels, Gauge>,
+    outage: Family<DirectionLabels, Gauge>,
     receipts_waiting: Gauge,
     dead_letters: Family<LetterLabels, Gauge>,
     outbox_bytes: Gauge,
@@ -79,6 +83,8 @@ pub(super) struct Reading {
     pub(super) oldest: [i64; 2],
     /// Whether each direction is blocked.
     pub(super) blocked: [bool; 2],
+    /// Whether the platform of each direction does not answer.
+    pub(super) outage: [bool; 2],
     /// Genesys' allowance in its current minute, as its last answer stated it: allowed, used.
     pub(super) allowance: Option<[u32; 2]>,
     /// Seconds since Genesys' token was asked for, and seconds that are left of its life.
@@ -101,10 +107,13 @@ impl Default for Metrics {
             }),
             retries: Family::default(),
             ambiguous: Counter::default(),
+            settled: Family::default(),
             receipts: Family::default(),
+            gaps: GapMetrics::default(),
             waiting: Family::default(),
             oldest: Family::default(),
             blocked: Family::default(),
+            outage: Family::default(),
             receipts_waiting: Gauge::default(),
             dead_letters: Family::default(),
             outbox_bytes: Gauge::default(),
@@ -115,6 +124,7 @@ impl Default for Metrics {
         metrics.register_what_waits();
         metrics.register_what_happens();
         metrics.register_what_is_given_up();
+        metrics.register_what_was_missed();
         metrics.register_the_platforms();
         metrics
     }
@@ -208,6 +218,12 @@ impl Metrics {
         self.add_family(retries, |all| &all.retries);
         let ambiguous = entry(FAILS, "ambiguous", "Sends to Twilio whose answer was lost");
         self.add(ambiguous, |all| &all.ambiguous);
+        let settled = entry(
+            FAILS,
+            "settled",
+            "Sends whose answer was lost and that no callback proved, by what was found",
+        );
+        self.add_family(settled, |all| &all.settled);
         let receipts = entry(FAILS, "receipts", "Receipts by status and Genesys' answer");
         self.add_family(receipts, |all| &all.receipts);
     }
@@ -224,10 +240,51 @@ impl Metrics {
         self.add_family(letters, |all| &all.dead_letters);
     }
 
+    fn register_what_was_missed(&mut self) {
+        const ASKS: &str = "What did the webhooks miss?";
+        let healed = entry(
+            ASKS,
+            "healed",
+            "Customers' messages that were found in Twilio's list and stored",
+        );
+        self.add(healed, |all| &all.gaps.healed);
+        let redacted = entry(
+            ASKS,
+            "redacted",
+            "Missed messages whose text Twilio does not have any more",
+        );
+        self.add(redacted, |all| &all.gaps.redacted);
+        let passes = entry(
+            ASKS,
+            "gap_passes",
+            "Looks for missed messages: complete, piece (there is more), failed",
+        );
+        self.add_family(passes, |all| &all.gaps.passes);
+        let uncovered = entry(
+            ASKS,
+            "gap_uncovered",
+            "How far back missed messages are still possible; about 900 to 1,300 when all is well, 0 until Twilio's list \
+             was read once",
+        );
+        self.add(uncovered.seconds(), |all| &all.gaps.uncovered);
+        let asked = entry(
+            ASKS,
+            "statuses_asked",
+            "Statuses asked for because they did not come: raised (news), unchanged, gone, failed",
+        );
+        self.add_family(asked, |all| &all.gaps.asked);
+    }
+
     fn register_the_platforms(&mut self) {
         const ASKS: &str = "Will the platforms take messages?";
         let blocked = entry(ASKS, "blocked", "1 while a direction is blocked");
         self.add_family(blocked, |all| &all.blocked);
+        let outage = entry(
+            ASKS,
+            "outage",
+            "1 while a direction's platform does not answer, and is only probed",
+        );
+        self.add_family(outage, |all| &all.outage);
         let allowance = entry(
             ASKS,
             "genesys_allowance",
@@ -309,6 +366,9 @@ impl Metrics {
             self.blocked
                 .get_or_create(&labels)
                 .set(i64::from(reading.blocked[direction as usize]));
+            self.outage
+                .get_or_create(&labels)
+                .set(i64::from(reading.outage[direction as usize]));
         }
         self.receipts_waiting.set(signed(stats.receipts));
         self.outbox_bytes.set(signed(stats.bytes));

@@ -4,6 +4,7 @@
 //! listener, which is bound to the loopback address.
 
 pub mod control;
+pub(crate) mod gaps;
 mod labels;
 pub mod metrics;
 #[cfg(test)]

@@ -100,6 +100,7 @@ async fn metrics_text(admin: &Admin) -> Result<String, OutboxError> {
         letters,
         blocked: Direction::ALL
             .map(|direction| admin.directions.get(direction).blocked().is_some()),
+        outage: Direction::ALL.map(|direction| admin.directions.get(direction).outage().is_some()),
         allowance: admin
             .genesys
             .rate_limit()
@@ -109,6 +110,7 @@ async fn metrics_text(admin: &Admin) -> Result<String, OutboxError> {
             .token_life()
             .map(|life| [life.age.as_secs(), life.remaining.as_secs()]),
     };
+    admin.vitals.gaps.set_gauges(now);
     let metrics = &admin.vitals.metrics;
     metrics.set_gauges(&reading);
     metrics
@@ -119,6 +121,7 @@ async fn metrics_text(admin: &Admin) -> Result<String, OutboxError> {
 async fn status(State(admin): State<Arc<Admin>>) -> Response {
     // Before the counts: whoever sees a direction blocked also sees the message that met it.
     let blocked = Direction::ALL.map(|direction| admin.directions.get(direction).blocked());
+    let outages = Direction::ALL.map(|direction| admin.directions.get(direction).outage());
     let stats = match admin.outbox.stats().await {
         Ok(stats) => stats,
         Err(error) => {
@@ -126,6 +129,7 @@ async fn status(State(admin): State<Arc<Admin>>) -> Response {
         }
     };
     let (genesys, twilio) = admin.vitals.health();
+    let (gaps, statuses) = admin.vitals.gaps.status();
     axum::Json(Status {
         bridge: admin.bridge.clone(),
         version: env!("CARGO_PKG_VERSION"),
@@ -134,12 +138,14 @@ async fn status(State(admin): State<Arc<Admin>>) -> Response {
             .borrow()
             .as_ref()
             .map(|id| id.as_str().to_owned()),
-        lanes: status::lanes(&stats, blocked),
+        lanes: status::lanes(&stats, blocked, outages),
         receipts_waiting: stats.receipts,
         dead_letters: stats.dead_letters,
         outbox_bytes: stats.bytes,
         genesys,
         twilio,
+        gaps,
+        statuses,
         secrets: admin.secrets.borrow().fingerprints.clone(),
     })
     .into_response()

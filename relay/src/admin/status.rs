@@ -4,6 +4,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
+use super::gaps::{AskedStatus, GapStatus};
 use super::vitals::PlatformHealth;
 use crate::dispatch::gate::Blocked;
 use crate::outbox::{Direction, Stats};
@@ -31,6 +32,10 @@ pub struct Status {
     pub genesys: PlatformHealth,
     /// How Twilio fares.
     pub twilio: PlatformHealth,
+    /// Customers' messages that the webhooks missed.
+    pub gaps: GapStatus,
+    /// Statuses that were asked for.
+    pub statuses: AskedStatus,
     /// Which Secrets are loaded.
     pub secrets: Fingerprints,
 }
@@ -49,6 +54,9 @@ pub struct LaneStatus {
     /// Why nothing flows, if so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blocked: Option<BlockedStatus>,
+    /// Since when the platform does not answer, if so: then it is only probed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outage_since: Option<Timestamp>,
 }
 
 /// Why a direction is blocked.
@@ -74,7 +82,11 @@ impl From<Blocked> for BlockedStatus {
 }
 
 /// Both directions.
-pub fn lanes(stats: &Stats, blocked: [Option<Blocked>; 2]) -> Vec<LaneStatus> {
+pub fn lanes(
+    stats: &Stats,
+    blocked: [Option<Blocked>; 2],
+    outages: [Option<Timestamp>; 2],
+) -> Vec<LaneStatus> {
     let counts = [
         (stats.inbound, stats.oldest_inbound),
         (stats.outbound, stats.oldest_outbound),
@@ -83,12 +95,14 @@ pub fn lanes(stats: &Stats, blocked: [Option<Blocked>; 2]) -> Vec<LaneStatus> {
         .into_iter()
         .zip(counts)
         .zip(blocked)
+        .zip(outages)
         .map(
-            |((direction, (backlog, oldest_pending_time)), blocked)| LaneStatus {
+            |(((direction, (backlog, oldest_pending_time)), blocked), outage_since)| LaneStatus {
                 direction,
                 backlog,
                 oldest_pending_time,
                 blocked: blocked.map(Into::into),
+                outage_since,
             },
         )
         .collect()

@@ -8,8 +8,10 @@ use messaging_bridge_clients::ApiError;
 use messaging_bridge_clients::genesys::ReceiptStatus;
 use serde::Serialize;
 
+use super::gaps::Gaps;
 use super::labels::{
-    DirectionLabels, OutcomeLabels, ReceiptLabels, RetryLabels, TraceLabels, WebhookLabels,
+    DirectionLabels, OutcomeLabels, ReceiptLabels, RetryLabels, SettledLabels, TraceLabels,
+    WebhookLabels,
 };
 use super::metrics::Metrics;
 use crate::clock::Clock;
@@ -106,12 +108,44 @@ pub struct PlatformHealth {
     pub misrouted: u64,
     /// Webhooks with a missing or wrong signature.
     pub bad_signatures: u64,
+    /// Receipts that Genesys answered with 2xx and `status: Failed` in the body.
+    #[serde(skip_serializing_if = "is_none")]
+    pub receipts_refused: u64,
     /// The last call that the platform took.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_success_time: Option<Timestamp>,
     /// The last call that it did not take.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_error: Option<LastError>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_none(count: &u64) -> bool {
+    *count == 0
+}
+
+/// How a send whose answer was lost was settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Settled {
+    /// Twilio's list shows it.
+    Listed,
+    /// Twilio's list does not show it: it is tried again.
+    NotSent,
+    /// It is unclear, and tried again because the user wants it so.
+    Resent,
+    /// It is unclear, or was so when it was no longer worth sending.
+    Unresolved,
+}
+
+impl Settled {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Listed => "listed",
+            Self::NotSent => "not_sent",
+            Self::Resent => "resent",
+            Self::Unresolved => "unresolved",
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -124,6 +158,8 @@ struct Seen {
 pub struct Vitals {
     /// The metrics that the reports are counted in.
     pub(super) metrics: Metrics,
+    /// What healing did.
+    pub gaps: Gaps,
     seen: Mutex<Seen>,
     clock: Arc<dyn Clock>,
     tracer: Tracer,
@@ -151,8 +187,10 @@ fn exemplar(journey: &Journey) -> TraceLabels {
 impl Vitals {
     /// Nothing has happened yet.
     pub fn new(clock: Arc<dyn Clock>) -> Self {
+        let metrics = Metrics::default();
         Self {
-            metrics: Metrics::default(),
+            gaps: Gaps::new(metrics.gaps.clone()),
+            metrics,
             seen: Mutex::default(),
             clock,
             tracer: Tracer::default(),
@@ -296,9 +334,40 @@ impl Vitals {
         self.metrics.ambiguous.inc();
     }
 
+    /// A send whose answer was lost is settled.
+    pub fn settled(&self, how: Settled) {
+        let how = how.as_str();
+        self.metrics
+            .settled
+            .get_or_create(&SettledLabels { how })
+            .inc();
+    }
+
+    /// Twilio's list was asked for.
+    pub fn looked_up(&self, error: Option<&ApiError>) {
+        self.answered(Direction::Outbound, error);
+    }
+
     /// Genesys answered a receipt.
     pub fn receipt(&self, status: ReceiptStatus, error: Option<&ApiError>) {
         let outcome = error.map_or("ok", |error| error.kind.as_str());
+        self.count_receipt(status, outcome);
+        self.answered(Direction::Inbound, error);
+    }
+
+    /// Genesys took a receipt and says in its answer that it failed. `why` is masked.
+    pub fn receipt_refused(&self, status: ReceiptStatus, why: &str) {
+        self.count_receipt(status, "refused");
+        let now = self.clock.now();
+        let genesys = &mut self.seen().genesys;
+        genesys.receipts_refused += 1;
+        genesys.last_error = Some(LastError {
+            time: now,
+            message: format!("Genesys: receipt {} refused: {why}", status.as_str()),
+        });
+    }
+
+    fn count_receipt(&self, status: ReceiptStatus, outcome: &'static str) {
         self.metrics
             .receipts
             .get_or_create(&ReceiptLabels {
@@ -306,7 +375,6 @@ impl Vitals {
                 outcome,
             })
             .inc();
-        self.answered(Direction::Inbound, error);
     }
 
     /// How both platforms fare: Genesys, Twilio.

@@ -2,10 +2,13 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use messaging_bridge_clients::twilio::RECEIVED_PAGE_SIZE;
 use url::Url;
 
+use crate::heal::Timings;
 use crate::settings::{BaseUrls, Source};
 
 /// The relay of one Messaging Bridge: customers' texts from Twilio to Genesys Cloud, agents' replies back.
@@ -131,6 +134,66 @@ pub(super) struct RunArgs {
     /// Seconds that webhooks are still taken after the signal to stop, while endpoints drain.
     #[arg(long, value_name = "SECONDS", env = "MB_DRAIN_SECONDS", default_value_t = 5, value_parser = clap::value_parser!(u64).range(0..=60))]
     pub(super) drain_seconds: u64,
+    /// Milliseconds that the callback of a send whose answer was lost is waited for (tests).
+    #[arg(long, hide = true, value_name = "MILLIS", default_value_t = 10_000)]
+    pub(super) settle_callback_ms: u64,
+    /// Milliseconds over which Twilio's list must not show a send before it is tried again (tests).
+    #[arg(long, hide = true, value_name = "MILLIS", default_value_t = 60_000)]
+    pub(super) settle_listings_ms: u64,
+    #[command(flatten)]
+    pub(super) healing: HealingArgs,
+}
+
+/// How missed messages and statuses are looked for. Hidden: the defaults are what the documentation promises; tests
+/// cannot wait for them.
+#[derive(Debug, Args)]
+pub(super) struct HealingArgs {
+    /// Milliseconds between two looks for missed messages.
+    #[arg(long, hide = true, value_name = "MS", env = "MB_HEAL_EVERY_MS", default_value_t = 300_000, value_parser = clap::value_parser!(u64).range(100..))]
+    heal_every_ms: u64,
+    /// Milliseconds that a message is left to its webhook.
+    #[arg(
+        long,
+        hide = true,
+        value_name = "MS",
+        env = "MB_HEAL_YOUNG_MS",
+        default_value_t = 120_000
+    )]
+    heal_young_ms: u64,
+    /// Milliseconds that the inbound lanes wait for the first look at most.
+    #[arg(
+        long,
+        hide = true,
+        value_name = "MS",
+        env = "MB_HEAL_HOLD_MS",
+        default_value_t = 10_000
+    )]
+    heal_hold_ms: u64,
+    /// Messages a page of Twilio's list.
+    #[arg(long, hide = true, value_name = "COUNT", env = "MB_HEAL_PAGE_SIZE", default_value_t = RECEIVED_PAGE_SIZE, value_parser = clap::value_parser!(u16).range(1..))]
+    heal_page_size: u16,
+    /// Milliseconds after which a send without a final status is asked for first.
+    #[arg(
+        long,
+        hide = true,
+        value_name = "MS",
+        env = "MB_ASK_AFTER_MS",
+        default_value_t = 900_000
+    )]
+    ask_after_ms: u64,
+}
+
+impl HealingArgs {
+    /// As the healer takes them.
+    pub(super) fn timings(&self) -> Timings {
+        Timings {
+            every: Duration::from_millis(self.heal_every_ms),
+            young: Duration::from_millis(self.heal_young_ms),
+            hold: Duration::from_millis(self.heal_hold_ms),
+            ask_after: Duration::from_millis(self.ask_after_ms),
+            page_size: self.heal_page_size,
+        }
+    }
 }
 
 #[derive(Debug, Args)]

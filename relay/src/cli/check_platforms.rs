@@ -228,7 +228,7 @@ mod tests {
     ) -> Vec<(&'static str, Outcome)> {
         let mut number = json!({
             "sid": "PN1", "phone_number": "+15551230000", "capabilities": {"sms": true},
-            "sms_url": format!("{WANTED}#rc=3&rp=5xx"),
+            "sms_url": format!("{WANTED}#rc=3&rp=5xx"), "sms_fallback_url": WANTED,
         });
         for (name, value) in changes.as_object().unwrap() {
             number[name] = value.clone();
@@ -244,6 +244,7 @@ mod tests {
     #[rstest]
     #[case::right(json!({}), Outcome::Right, Outcome::Right)]
     #[case::without_retries(json!({"sms_url": WANTED}), Outcome::Right, Outcome::Advice)]
+    #[case::without_a_fallback(json!({"sms_fallback_url": ""}), Outcome::Right, Outcome::Advice)]
     #[case::elsewhere(json!({"sms_url": "https://demo.twilio.com/"}), Outcome::Right, Outcome::Wrong)]
     #[case::without_sms(json!({"capabilities": {}}), Outcome::Wrong, Outcome::Skipped)]
     fn number_and_webhook_have_a_line_each(

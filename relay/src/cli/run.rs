@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use messaging_bridge_clients::genesys::{GenesysClient, IntegrationId};
 use messaging_bridge_clients::twilio::TwilioClient;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use super::CliError;
 use super::args::RunArgs;
@@ -19,11 +19,13 @@ use crate::admin::control::{self, Control};
 use crate::admin::vitals::Vitals;
 use crate::admin::{self, Admin};
 use crate::chance::{Chance, SystemChance};
-use crate::clock::{Clock, SystemClock};
+use crate::clock::{Clock, CorrectedClock, SystemClock};
 use crate::dispatch::budget::Budget;
 use crate::dispatch::callbacks::Callbacks;
 use crate::dispatch::context::Context;
+use crate::dispatch::search::Waits;
 use crate::dispatch::{self, Directions, Dispatch, Pulse, Wake};
+use crate::heal::{Healer, Hold};
 use crate::integration::{self, Resolver};
 use crate::outbox::Outbox;
 use crate::outbox::sqlite::SqliteOutbox;
@@ -38,6 +40,8 @@ const CALLS_PATIENCE: Duration = Duration::from_secs(17);
 
 /// Between two passes over what is past its retention.
 const PURGE_EVERY: Duration = Duration::from_hours(1);
+/// While the time is in doubt nothing is removed; it is asked for again after this.
+const ASK_THE_TIME_EVERY: Duration = Duration::from_mins(1);
 
 /// The shared parts of a running relay.
 struct Parts {
@@ -50,6 +54,7 @@ struct Parts {
     directions: Directions,
     changes: watch::Sender<u64>,
     stop: watch::Sender<bool>,
+    missed: Arc<Notify>,
     genesys: GenesysClient,
     twilio: TwilioClient,
     clock: Arc<dyn Clock>,
@@ -70,10 +75,11 @@ pub(super) async fn run(arguments: RunArgs) -> Result<(), CliError> {
     let (secrets, loaded) = watch::channel(Arc::new(
         place.load().map_err(|error| CliError::usage(&error))?,
     ));
+    serve::raise_open_files();
     let listeners = Listeners::bind(&arguments).await?;
     let (tracer, flush) = export_traces(&settings)?;
     let parts = assemble(settings, loaded, &arguments, tracer)?;
-    let (dispatch, wake) = start_dispatch(&parts).await?;
+    let (dispatch, wake) = start_dispatch(&parts, &arguments).await?;
     if matches!(source, Source::Bridge(_)) {
         tokio::spawn(resolver(&parts, &arguments).run());
     }
@@ -128,32 +134,41 @@ fn assemble(
     arguments: &RunArgs,
     tracer: Tracer,
 ) -> Result<Parts, CliError> {
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-    let known = integration::at_start(&settings, &arguments.data_dir);
-    let identity = settings.identity(known.as_ref());
-    let outbox = SqliteOutbox::open(
-        &arguments.data_dir,
-        &identity,
-        settings.max_bytes,
-        Arc::clone(&clock),
-    )
-    .map_err(|error| CliError::usage(&error))?;
     let now = Arc::clone(&secrets.borrow());
     let Platforms {
         http: _,
         genesys,
         twilio,
     } = Platforms::new(&settings, &now)?;
+    let corrected = corrected_clock(&genesys, &twilio);
+    let clock: Arc<dyn Clock> = Arc::clone(&corrected) as _;
+    let known = integration::at_start(&settings, &arguments.data_dir);
+    let identity = settings.identity(known.as_ref());
+    let outbox: Arc<dyn Outbox> = Arc::new(
+        SqliteOutbox::open(
+            &arguments.data_dir,
+            &identity,
+            settings.max_bytes,
+            Arc::clone(&clock),
+        )
+        .map_err(|error| CliError::usage(&error))?
+        .with_most_messages(settings.max_messages),
+    );
+    tokio::spawn({
+        let outbox = Arc::clone(&outbox);
+        async move { corrected.settle(&*outbox).await }
+    });
     Ok(Parts {
         settings: Arc::new(settings),
         secrets,
         integration: watch::Sender::new(known),
-        outbox: Arc::new(outbox),
+        outbox,
         vitals: Arc::new(Vitals::new(Arc::clone(&clock)).with_tracer(tracer)),
         callbacks: Arc::default(),
         directions: Directions::default(),
         changes: watch::Sender::new(0),
         stop: watch::Sender::new(false),
+        missed: Arc::default(),
         genesys,
         twilio,
         clock,
@@ -161,29 +176,73 @@ fn assemble(
     })
 }
 
-async fn start_dispatch(parts: &Parts) -> Result<(Dispatch, Wake), CliError> {
+/// The machine's clock, corrected by what both platforms say.
+fn corrected_clock(genesys: &GenesysClient, twilio: &TwilioClient) -> Arc<CorrectedClock> {
+    let (genesys, twilio) = (genesys.clone(), twilio.clone());
+    let told = Box::new(move || [genesys.server_time(), twilio.server_time()]);
+    Arc::new(CorrectedClock::new(Arc::new(SystemClock), told))
+}
+
+async fn start_dispatch(parts: &Parts, arguments: &RunArgs) -> Result<(Dispatch, Wake), CliError> {
+    let timings = arguments.healing.timings();
+    // Before a webhook can be taken: everything from here on arrived since the start.
+    let since = parts.outbox.next_seq().await;
+    let since = since.map_err(|error| CliError::failed(&error))?;
+    let first_over = watch::Sender::new(false);
     let context = Context {
         outbox: Arc::clone(&parts.outbox),
         genesys: parts.genesys.clone(),
         twilio: parts.twilio.clone(),
         integration: parts.integration.subscribe(),
         budget: Budget::start(parts.settings.requests_per_minute),
+        sends_per_second: parts.settings.messages_per_second,
         callbacks: Arc::clone(&parts.callbacks),
         bell: Arc::default(),
         vitals: Arc::clone(&parts.vitals),
         public_url: parts.settings.public_url.clone(),
+        validity: parts.settings.validity,
+        on_unresolved: parts.settings.on_unresolved,
+        failure_notices: parts.settings.failure_notices,
+        waits: Waits {
+            callback: Duration::from_millis(arguments.settle_callback_ms),
+            listings: Duration::from_millis(arguments.settle_listings_ms),
+            ..Waits::default()
+        },
         clock: Arc::clone(&parts.clock),
         chance: Arc::clone(&parts.chance),
         stop: parts.stop.subscribe(),
     };
-    dispatch::start(
+    let (dispatch, wake) = dispatch::start(
         Arc::new(context),
         parts.directions.clone(),
         parts.changes.subscribe(),
         parts.stop.clone(),
+        Hold {
+            over: first_over.subscribe(),
+            at_most: timings.hold,
+        },
     )
     .await
-    .map_err(|error| CliError::failed(&error))
+    .map_err(|error| CliError::failed(&error))?;
+    let healer = Healer {
+        outbox: Arc::clone(&parts.outbox),
+        twilio: parts.twilio.clone(),
+        number: parts.settings.number.clone(),
+        wake: wake.clone(),
+        callbacks: Arc::clone(&parts.callbacks),
+        outbound: Arc::clone(&parts.directions.outbound),
+        vitals: Arc::clone(&parts.vitals),
+        clock: Arc::clone(&parts.clock),
+        chance: Arc::clone(&parts.chance),
+        missed: Arc::clone(&parts.missed),
+        changes: parts.changes.subscribe(),
+        stop: parts.stop.subscribe(),
+        timings,
+        since,
+        first_over,
+    };
+    tokio::spawn(healer.run());
+    Ok((dispatch, wake))
 }
 
 fn resolver(parts: &Parts, arguments: &RunArgs) -> Resolver {
@@ -229,7 +288,11 @@ async fn purge(outbox: Arc<dyn Outbox>, clock: Arc<dyn Clock>) {
     loop {
         ticks.tick().await;
         loop {
-            match outbox.purge(clock.now()).await {
+            let Some(now) = clock.sure() else {
+                tokio::time::sleep(ASK_THE_TIME_EVERY).await;
+                continue;
+            };
+            match outbox.purge(now).await {
                 Ok(true) => tokio::time::sleep(Duration::from_millis(20)).await,
                 Ok(false) => break,
                 Err(error) => {
@@ -254,7 +317,9 @@ async fn serve_until_signal(
         integration: parts.integration.subscribe(),
         outbox: Arc::clone(&parts.outbox),
         wake: wake.clone(),
+        outbound: Arc::clone(&parts.directions.outbound),
         callbacks: Arc::clone(&parts.callbacks),
+        missed: Arc::clone(&parts.missed),
         vitals: Arc::clone(&parts.vitals),
         clock: Arc::clone(&parts.clock),
     }));

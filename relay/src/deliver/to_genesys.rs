@@ -1,9 +1,11 @@
 //! Canonical message to Genesys call: an inbound text, and the receipt of an outbound one. Pure.
 
+use std::collections::BTreeMap;
+
 use jiff::Timestamp;
 use messaging_bridge_clients::genesys::{Customer, InboundMessage, Receipt, ReceiptStatus};
 
-use crate::message::{CustomerId, InboundText};
+use crate::message::{CustomerId, FailureNotice, InboundText};
 use crate::outbox::{ReceiptLevel, WaitingReceipt};
 
 /// The Genesys message of a customer's text. `time` was fixed when the text was stored.
@@ -15,6 +17,28 @@ pub fn inbound_text(text: InboundText, time: Timestamp) -> InboundMessage {
         our_number: text.our_number,
         text: text.text,
         custom_attributes: text.attributes,
+    }
+}
+
+/// The Genesys message that tells a failure: from the customer, since there is no other kind, and marked as not theirs.
+pub fn failure_notice(notice: &FailureNotice, time: Timestamp) -> InboundMessage {
+    let how = if notice.is_final {
+        "failed"
+    } else {
+        "inferred"
+    };
+    let id = notice.failed.as_str();
+    InboundMessage {
+        message_id: format!("notice-{how}-{id}"),
+        time,
+        customer: customer(&notice.customer, true),
+        // Only the guide's shape has a place for it, and that one has no notices.
+        our_number: String::new(),
+        text: format!("[Message not delivered] {}", notice.sentence),
+        custom_attributes: BTreeMap::from([
+            ("messagingBridgeNotice".to_owned(), how.to_owned()),
+            ("messagingBridgeFailedMessage".to_owned(), id.to_owned()),
+        ]),
     }
 }
 
@@ -105,6 +129,25 @@ mod tests {
             built.map(|receipt| (receipt.status, receipt.is_final)),
             expected
         );
+    }
+
+    #[test]
+    fn a_failure_notice_is_marked_for_people_and_for_flows() {
+        let notice = FailureNotice {
+            failed: GenesysMessageId::new("g1"),
+            is_final: false,
+            customer: CustomerId::new("+15557654321"),
+            sentence: "It is not known.".into(),
+        };
+        let built = failure_notice(&notice, Timestamp::UNIX_EPOCH);
+        assert_eq!(built.text, "[Message not delivered] It is not known.");
+        assert_eq!(built.message_id, "notice-inferred-g1");
+        assert_eq!(built.custom_attributes["messagingBridgeNotice"], "inferred");
+        assert_eq!(
+            built.custom_attributes["messagingBridgeFailedMessage"],
+            "g1"
+        );
+        assert_eq!(built.customer.id, "+15557654321");
     }
 
     #[test]

@@ -1,20 +1,31 @@
 //! The budget of Genesys' allowance: who may call next, and when.
 //!
-//! Genesys allows a number of requests a minute per token (300 unless told otherwise; Genesys: Rate limits), which messages
-//! and receipts share. A tenth of it may be used in a burst and nine tenths flow evenly, so that no minute, wherever
-//! its window begins, holds more than the allowance. Messages go first; while receipts wait, one call in ten is
-//! theirs.
+//! Genesys allows a number of requests a minute per token (300 unless its headers or the user say otherwise; Genesys:
+//! Rate limits), which messages and receipts share. How it counts them is not published. So calls flow evenly, at 98 %
+//! of the allowance, with a hundredth of it at once after a rest: no minute, wherever its window begins, holds more
+//! than the allowance, and no leaky bucket that takes a few at once runs over.
 //!
-//! The token bucket is pure; [`Budget`] is the task around it.
+//! Messages go first, in the order in which they asked, so that conversations take turns; while receipts wait, one call
+//! in ten is theirs. When Genesys asks for patience, or says that its window is used up (by somebody else who uses the
+//! token), everybody waits; a second 429 without a success between doubles the wait.
+//!
+//! The bucket is pure; [`Budget`] is the task around it.
+
+#[cfg(test)]
+mod limiters;
+#[cfg(test)]
+mod tests;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use messaging_bridge_clients::genesys::RateLimit;
+use messaging_bridge_clients::{ApiError, ErrorKind};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::pace::Pace;
+use super::retry;
 use crate::settings::Allowance;
 
 /// What a call carries.
@@ -28,61 +39,100 @@ pub enum Class {
 
 /// Of so many calls, one is a receipt's while any wait.
 const RECEIPT_SHARE: u32 = 10;
+/// The share of the allowance that flows evenly.
+const FLOW: f64 = 0.98;
+/// The share of the allowance that may go at once after a rest.
+const BURST: f64 = 0.01;
+/// The minute of the allowance; also how long a lower allowance is believed after it was stated last.
+const WINDOW: Duration = Duration::from_mins(1);
 
-/// The token bucket and the order between classes.
+/// How an answer bears on the budget.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Told {
+    /// The call was counted and served, or failed for another reason.
+    Served,
+    /// Genesys asked for patience.
+    Throttled(Option<Duration>),
+}
+
+/// The pace, the pauses and the order between classes.
 #[derive(Debug)]
 struct Bucket {
-    per_minute: f64,
-    tokens: f64,
-    filled: Instant,
+    allowance: Allowance,
+    /// When the allowance in force was stated last.
+    stated: Option<Instant>,
+    pace: Pace,
     paused_until: Option<Instant>,
+    /// Pauses in a row that Genesys asked for, without a success between.
+    refusals: u32,
     messages_since_receipt: u32,
 }
 
 impl Bucket {
-    fn new(per_minute: u32, now: Instant) -> Self {
-        let per_minute = f64::from(per_minute.max(1));
+    fn new(allowance: Allowance, now: Instant) -> Self {
+        let (per_second, burst) = flow(allowance.per_minute);
         Self {
-            per_minute,
-            tokens: burst(per_minute),
-            filled: now,
+            allowance,
+            stated: None,
+            pace: Pace::new(per_second, burst, now),
             paused_until: None,
+            refusals: 0,
             messages_since_receipt: 0,
         }
     }
 
-    fn allow(&mut self, per_minute: u32) {
-        self.per_minute = f64::from(per_minute.max(1));
-        self.tokens = self.tokens.min(burst(self.per_minute));
+    /// What Genesys states of its limit. Operations may have different ones: the lowest of the last minute counts. A
+    /// number that the user set stays.
+    fn stated(&mut self, limit: RateLimit, now: Instant) {
+        if self.allowance.fixed {
+            return;
+        }
+        let current = self.allowance.per_minute;
+        let lower_is_fresh = self.stated.is_some_and(|at| now < at + WINDOW);
+        if limit.allowed <= current || !lower_is_fresh {
+            self.stated = Some(now);
+            if limit.allowed != current {
+                self.allowance.per_minute = limit.allowed;
+                let (per_second, burst) = flow(limit.allowed);
+                self.pace.change(per_second, burst, now);
+            }
+        }
+        if limit.count >= limit.allowed {
+            self.pause_until(now + limit.reset.min(WINDOW));
+        }
+    }
+
+    fn told(&mut self, told: Told, now: Instant) {
+        match told {
+            Told::Served => self.refusals = 0,
+            // One of several that were under way when Genesys first said so.
+            Told::Throttled(_) if self.paused_until.is_some_and(|until| now < until) => {}
+            Told::Throttled(retry_after) => {
+                let wait = retry::throttled_again(retry_after, self.refusals);
+                self.refusals += 1;
+                self.pause_until(now + wait);
+            }
+        }
     }
 
     fn pause_until(&mut self, until: Instant) {
-        self.paused_until = Some(
-            self.paused_until
-                .map_or(until, |earlier| earlier.max(until)),
-        );
-        // After a pause the platform's window is full: begin without a burst.
-        self.tokens = self.tokens.min(1.0);
+        let until = self
+            .paused_until
+            .map_or(until, |earlier| earlier.max(until));
+        self.paused_until = Some(until);
+        // The platform's window is full: begin without a burst.
+        self.pace.begin_again(until);
     }
 
-    /// Takes a token, or says when there is one.
+    /// Takes a place, or says when there is one.
     fn take(&mut self, now: Instant) -> Result<(), Instant> {
-        if let Some(until) = self.paused_until {
-            if now < until {
-                return Err(until);
+        match self.paused_until {
+            Some(until) if now < until => Err(until),
+            _ => {
+                self.paused_until = None;
+                self.pace.take(now)
             }
-            self.paused_until = None;
-            self.filled = now;
         }
-        let a_second = self.per_minute * 0.9 / 60.0;
-        let passed = now.saturating_duration_since(self.filled).as_secs_f64();
-        self.tokens = (self.tokens + passed * a_second).min(burst(self.per_minute));
-        self.filled = now;
-        if self.tokens < 1.0 {
-            return Err(now + Duration::from_secs_f64((1.0 - self.tokens) / a_second));
-        }
-        self.tokens -= 1.0;
-        Ok(())
     }
 
     /// Which class is next, of those that wait.
@@ -97,38 +147,29 @@ impl Bucket {
     }
 }
 
-fn burst(per_minute: f64) -> f64 {
-    (per_minute * 0.1).max(1.0)
+/// Calls a second and at once.
+fn flow(per_minute: u32) -> (f64, f64) {
+    let per_minute = f64::from(per_minute.max(1));
+    (per_minute * FLOW / WINDOW.as_secs_f64(), per_minute * BURST)
 }
 
 enum Request {
     Acquire(Class, oneshot::Sender<()>),
-    Allow(u32),
-    Pause(Instant),
+    Answered(Told, Option<RateLimit>),
 }
 
 /// The budget, shared by everyone who calls Genesys.
 #[derive(Clone)]
 pub struct Budget {
     requests: mpsc::UnboundedSender<Request>,
-    allowed: Arc<AtomicU32>,
-    fixed: bool,
 }
 
 impl Budget {
     /// Starts the budget's task, which ends with the last handle.
     pub fn start(allowance: Allowance) -> Self {
         let (requests, inbox) = mpsc::unbounded_channel();
-        tokio::spawn(run(
-            Bucket::new(allowance.per_minute, Instant::now()),
-            inbox,
-        ));
-        let allowed = Arc::new(AtomicU32::new(allowance.per_minute));
-        Self {
-            requests,
-            allowed,
-            fixed: allowance.fixed,
-        }
+        tokio::spawn(run(Bucket::new(allowance, Instant::now()), inbox));
+        Self { requests }
     }
 
     /// Waits for a place among the allowed calls.
@@ -139,16 +180,14 @@ impl Budget {
         }
     }
 
-    /// The platform's headers named its allowance. A number that the user set stays.
-    pub fn observed(&self, per_minute: u32) {
-        if !self.fixed && self.allowed.swap(per_minute, Ordering::Relaxed) != per_minute {
-            let _ = self.requests.send(Request::Allow(per_minute));
-        }
-    }
-
-    /// The platform asked for patience.
-    pub fn pause(&self, wait: Duration) {
-        let _ = self.requests.send(Request::Pause(Instant::now() + wait));
+    /// A call was answered: with this error, if any, and with what the headers stated of the limit.
+    pub fn answered(&self, error: Option<&ApiError>, limit: Option<RateLimit>) {
+        let told = match error.map(|error| &error.kind) {
+            Some(ErrorKind::Throttled { retry_after }) => Told::Throttled(*retry_after),
+            _ => Told::Served,
+        };
+        // Without its task the budget holds nobody back any more.
+        let _ = self.requests.send(Request::Answered(told, limit));
     }
 }
 
@@ -184,97 +223,17 @@ async fn run(mut bucket: Bucket, mut inbox: mpsc::UnboundedReceiver<Request>) {
                 Err(_) => continue,
             },
         };
+        let now = Instant::now();
         match request {
             None => return,
             Some(Request::Acquire(Class::Message, grant)) => messages.push_back(grant),
             Some(Request::Acquire(Class::Receipt, grant)) => receipts.push_back(grant),
-            Some(Request::Allow(per_minute)) => bucket.allow(per_minute),
-            Some(Request::Pause(until)) => bucket.pause_until(until),
-        }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn calls_until(bucket: &mut Bucket, start: Instant, end: Instant) -> Vec<Instant> {
-        let (mut now, mut calls) = (start, Vec::new());
-        while now < end {
-            match bucket.take(now) {
-                Ok(()) => calls.push(now),
-                Err(later) => now = later.max(now + Duration::from_micros(1)),
+            Some(Request::Answered(told, limit)) => {
+                if let Some(limit) = limit {
+                    bucket.stated(limit, now);
+                }
+                bucket.told(told, now);
             }
         }
-        calls
-    }
-
-    proptest! {
-        #[test]
-        fn no_minute_wherever_it_begins_holds_more_than_the_allowance(per_minute in 1u32..600, idle in 0u64..200) {
-            let start = Instant::now();
-            let mut bucket = Bucket::new(per_minute, start);
-            let begin = start + Duration::from_secs(idle);
-            let calls = calls_until(&mut bucket, begin, begin + Duration::from_mins(3));
-            for window in calls.windows(per_minute.max(2) as usize + 1) {
-                let span = window[window.len() - 1] - window[0];
-                prop_assert!(span >= Duration::from_mins(1), "{} calls within {span:?}", window.len());
-            }
-        }
-    }
-
-    #[test]
-    fn nine_tenths_of_the_allowance_are_used_under_load() {
-        let start = Instant::now();
-        let mut bucket = Bucket::new(300, start);
-        let calls = calls_until(&mut bucket, start, start + Duration::from_mins(10));
-        assert!(calls.len() >= 2700, "{}", calls.len());
-    }
-
-    #[test]
-    fn one_call_in_ten_is_a_receipts_while_both_wait() {
-        let mut bucket = Bucket::new(300, Instant::now());
-        let classes: Vec<Class> = (0..30).map(|_| bucket.next_class(true, true)).collect();
-        assert_eq!(
-            classes
-                .iter()
-                .filter(|class| **class == Class::Receipt)
-                .count(),
-            3
-        );
-    }
-
-    #[test]
-    fn receipts_alone_and_messages_alone_have_it_all() {
-        let mut bucket = Bucket::new(300, Instant::now());
-        assert!((0..30).all(|_| bucket.next_class(false, true) == Class::Receipt));
-        assert!((0..30).all(|_| bucket.next_class(true, false) == Class::Message));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_pause_holds_everybody_back() {
-        let budget = Budget::start(Allowance {
-            per_minute: 300,
-            fixed: false,
-        });
-        let start = Instant::now();
-        budget.pause(Duration::from_secs(7));
-        budget.acquire(Class::Message).await;
-        assert!(start.elapsed() >= Duration::from_secs(7));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_allowance_that_the_user_set_is_not_changed_by_headers() {
-        let budget = Budget::start(Allowance {
-            per_minute: 6000,
-            fixed: true,
-        });
-        budget.observed(1);
-        let start = Instant::now();
-        for _ in 0..100 {
-            budget.acquire(Class::Message).await;
-        }
-        assert!(start.elapsed() < Duration::from_secs(2));
     }
 }

@@ -1,98 +1,91 @@
-//! Tells a waiting sender what a status callback reported, without reading the store again and again.
+//! Tells which lane waits for what a status callback reported, without anybody reading the store again and again.
 //!
-//! In memory only: whoever waits also looks into the outbox, where every callback is recorded first.
+//! In memory only: whoever waits also looks into the outbox, where every callback is recorded first. A lane waits for
+//! one send at a time.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard};
 
-use tokio::sync::watch;
+use crate::outbox::{LaneKey, Rank, SendId};
 
-use crate::outbox::{Rank, SendId};
-
-/// The sends that somebody waits for.
+/// The lanes that wait for a callback.
 #[derive(Debug, Default)]
-pub struct Callbacks(Mutex<HashMap<SendId, watch::Sender<Rank>>>);
+pub struct Callbacks(Mutex<Awaited>);
 
-/// Hears what becomes of one send, as long as it lives.
-pub struct Ear<'c> {
-    callbacks: &'c Callbacks,
-    send: SendId,
-    heard: watch::Receiver<Rank>,
+#[derive(Debug, Default)]
+struct Awaited {
+    by_send: HashMap<SendId, (Rank, LaneKey)>,
+    by_lane: HashMap<LaneKey, SendId>,
 }
 
 impl Callbacks {
-    /// Begins to listen for a send.
-    pub fn listen(&self, send: &SendId) -> Ear<'_> {
-        let (tell, heard) = watch::channel(Rank::Pending);
-        self.waiting().insert(send.clone(), tell);
-        Ear {
-            callbacks: self,
-            send: send.clone(),
-            heard,
-        }
+    /// This lane waits until the send has at least this rank.
+    pub fn await_rank(&self, lane: &LaneKey, send: &SendId, rank: Rank) {
+        let mut awaited = self.awaited();
+        awaited.forget(lane);
+        awaited.by_lane.insert(lane.clone(), send.clone());
+        awaited.by_send.insert(send.clone(), (rank, lane.clone()));
     }
 
-    /// A callback reported this of a send.
-    pub fn tell(&self, send: &SendId, rank: Rank) {
-        if let Some(tell) = self.waiting().get(send) {
-            tell.send_if_modified(|known| std::mem::replace(known, rank.max(*known)) < rank);
-        }
+    /// This lane waits for no callback.
+    pub fn forget(&self, lane: &LaneKey) {
+        self.awaited().forget(lane);
     }
 
-    fn waiting(&self) -> std::sync::MutexGuard<'_, HashMap<SendId, watch::Sender<Rank>>> {
+    /// A callback reported this of a send. The lane that waited for it, if one did.
+    pub fn tell(&self, send: &SendId, rank: Rank) -> Option<LaneKey> {
+        let mut awaited = self.awaited();
+        let (wanted, lane) = awaited.by_send.get(send)?;
+        if rank < *wanted {
+            return None;
+        }
+        let lane = lane.clone();
+        awaited.forget(&lane);
+        Some(lane)
+    }
+
+    fn awaited(&self) -> MutexGuard<'_, Awaited> {
         self.0
             .lock()
             .expect("no code panics while it holds this lock")
     }
 }
 
-impl Ear<'_> {
-    /// Waits until the send has at least this rank, or for `patience`. Returns the highest rank heard.
-    pub async fn at_least(&mut self, rank: Rank, patience: Duration) -> Rank {
-        // Whether it was heard in time or not: what counts is what has been heard by now.
-        let _ = tokio::time::timeout(patience, self.heard.wait_for(|heard| *heard >= rank)).await;
-        *self.heard.borrow()
-    }
-}
-
-impl Drop for Ear<'_> {
-    fn drop(&mut self) {
-        self.callbacks.waiting().remove(&self.send);
+impl Awaited {
+    fn forget(&mut self, lane: &LaneKey) {
+        if let Some(send) = self.by_lane.remove(lane) {
+            self.by_send.remove(&send);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::CustomerId;
+    use crate::outbox::Direction;
 
-    #[tokio::test(start_paused = true)]
-    async fn a_sender_hears_the_highest_rank_and_no_later_regression() {
-        let callbacks = Callbacks::default();
-        let send = SendId::new("s1");
-        let mut ear = callbacks.listen(&send);
-        callbacks.tell(&send, Rank::Delivered);
-        callbacks.tell(&send, Rank::Accepted);
-        assert_eq!(
-            ear.at_least(Rank::Sent, Duration::from_secs(5)).await,
-            Rank::Delivered
-        );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn patience_ends() {
-        let callbacks = Callbacks::default();
-        let mut ear = callbacks.listen(&SendId::new("s1"));
-        assert_eq!(
-            ear.at_least(Rank::Sent, Duration::from_secs(5)).await,
-            Rank::Pending
-        );
+    fn lane() -> LaneKey {
+        LaneKey::new(Direction::Outbound, &CustomerId::new("+15557654321"))
     }
 
     #[test]
-    fn nobody_is_remembered_who_stopped_listening() {
-        let callbacks = Callbacks::default();
-        drop(callbacks.listen(&SendId::new("s1")));
-        assert!(callbacks.waiting().is_empty());
+    fn a_lane_is_named_once_when_its_send_has_come_as_far_as_it_waits_for() {
+        let (callbacks, send) = (Callbacks::default(), SendId::new("s1"));
+        callbacks.await_rank(&lane(), &send, Rank::Sent);
+        assert_eq!(callbacks.tell(&send, Rank::Accepted), None);
+        assert_eq!(callbacks.tell(&send, Rank::Delivered), Some(lane()));
+        assert_eq!(callbacks.tell(&send, Rank::Read), None);
+    }
+
+    #[test]
+    fn a_send_that_nobody_waits_for_any_more_is_not_remembered() {
+        let (callbacks, first) = (Callbacks::default(), SendId::new("s1"));
+        callbacks.await_rank(&lane(), &first, Rank::Sent);
+        callbacks.await_rank(&lane(), &SendId::new("s2"), Rank::Sent);
+        assert_eq!(callbacks.tell(&first, Rank::Sent), None);
+        callbacks.forget(&lane());
+        let awaited = callbacks.awaited();
+        assert!(awaited.by_lane.is_empty() && awaited.by_send.is_empty());
     }
 }

@@ -12,14 +12,16 @@ use tokio::time::Instant;
 
 use super::budget::Budget;
 use super::callbacks::Callbacks;
-use super::decide::Ending;
+use super::decide::{Ending, INBOUND_LIFE, LEAST_VALIDITY};
 use super::lanes::Rest;
 use super::retry;
+use super::search::Waits;
 use crate::admin::vitals::Vitals;
 use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::outbox::{Answer, DeadReason, Deferral, Head, LaneKey, Outbox, OutboxError};
+use crate::outbox::{Answer, DeadReason, Deferral, Direction, Head, LaneKey, Outbox, OutboxError};
 use crate::public_url::PublicUrl;
+use crate::settings::OnUnresolved;
 
 /// After an error of the store: the first wait, doubled up to the second.
 const STORE_WAITS: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -36,6 +38,8 @@ pub struct Context {
     pub integration: watch::Receiver<Option<IntegrationId>>,
     /// Genesys' allowance.
     pub budget: Budget,
+    /// How many messages a second may be handed to Twilio for our sender.
+    pub sends_per_second: u32,
     /// Status callbacks as they come.
     pub callbacks: Arc<Callbacks>,
     /// Rung when a receipt may wait.
@@ -44,6 +48,14 @@ pub struct Context {
     pub vitals: Arc<Vitals>,
     /// Where Twilio reports statuses.
     pub public_url: PublicUrl,
+    /// How long after its arrival an agent's message may be sent.
+    pub validity: Duration,
+    /// What follows when nobody can say whether a message was sent.
+    pub on_unresolved: OnUnresolved,
+    /// Whether failures are also told as messages in the conversation.
+    pub failure_notices: bool,
+    /// How long is waited for what Twilio may still say of a send.
+    pub waits: Waits,
     /// Wall-clock time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
@@ -53,9 +65,18 @@ pub struct Context {
 }
 
 impl Context {
-    /// How long ago something was.
+    /// How long ago something was; nothing ages while the time is doubtful, so that nothing ends by it.
     pub(super) fn age(&self, since: Timestamp) -> Duration {
-        Duration::try_from(self.clock.now().duration_since(since)).unwrap_or_default()
+        let age = |now: Timestamp| Duration::try_from(now.duration_since(since)).ok();
+        self.clock.sure().and_then(age).unwrap_or_default()
+    }
+
+    /// The age at which a message of this direction is given up.
+    pub(super) fn life(&self, direction: Direction) -> Duration {
+        match direction {
+            Direction::Inbound => INBOUND_LIFE,
+            Direction::Outbound => self.validity.saturating_sub(LEAST_VALIDITY),
+        }
     }
 
     /// Waits for something, but not beyond the signal to stop: then `None`, and the caller leaves its message as it is.

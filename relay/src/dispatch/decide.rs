@@ -15,8 +15,6 @@ use crate::outbox::{Direction, Head, ReceiptLevel, ReceiptReason};
 pub const MOST_STRIKES: u32 = 10;
 /// A message to Genesys is given up after this age.
 pub const INBOUND_LIFE: Duration = Duration::from_hours(72);
-/// A message to Twilio is given up after this age.
-pub const OUTBOUND_LIFE: Duration = Duration::from_hours(4);
 /// Nothing is sent with less than this left to live: Twilio advises more than 5 s of `ValidityPeriod`.
 pub const LEAST_VALIDITY: Duration = Duration::from_secs(5);
 
@@ -58,6 +56,8 @@ pub struct Circumstances {
     pub direction: Direction,
     /// How old it is.
     pub age: Duration,
+    /// At which age it is given up.
+    pub life: Duration,
     /// How often it was tried before.
     pub tries: u32,
     /// How often a try counted against it.
@@ -72,10 +72,11 @@ pub struct Circumstances {
 
 impl Circumstances {
     /// Those of a head.
-    pub fn of(head: &Head, direction: Direction, age: Duration) -> Self {
+    pub fn of(head: &Head, direction: Direction, age: Duration, life: Duration) -> Self {
         Self {
             direction,
             age,
+            life,
             tries: head.tries,
             strikes: head.strikes,
             others_got_through: false,
@@ -152,18 +153,14 @@ fn refused(error: &ApiError) -> Ending {
 
 /// The ending of a message that is too old to be tried again, if it is.
 pub fn expired(now: &Circumstances) -> Option<Ending> {
-    let life = match now.direction {
-        Direction::Inbound => INBOUND_LIFE,
-        Direction::Outbound => OUTBOUND_LIFE.saturating_sub(LEAST_VALIDITY),
-    };
-    (now.age >= life).then(|| too_old(now.direction))
+    (now.age >= now.life).then(|| too_old(now.direction))
 }
 
 /// The ending of a message that waited for longer than a message of its direction lives.
 pub fn too_old(direction: Direction) -> Ending {
     let what = match direction {
         Direction::Inbound => "Genesys did not take it within 72 hours.",
-        Direction::Outbound => "It could not be sent within 4 hours.",
+        Direction::Outbound => "It could not be sent within its validity.",
     };
     Ending {
         word: "expired",
@@ -226,9 +223,12 @@ mod tests {
         }
     }
 
+    const LIFE: Duration = Duration::from_hours(4);
+
     const FRESH: Circumstances = Circumstances {
         direction: Direction::Outbound,
         age: Duration::from_secs(1),
+        life: LIFE,
         tries: 0,
         strikes: 0,
         others_got_through: false,
@@ -295,9 +295,9 @@ mod tests {
     #[case("the tenth strike", ErrorKind::Transient, None,
         Circumstances { others_got_through: true, strikes: 9, ..FRESH }, "exhausted", ReasonCode::ServerError)]
     #[case("too old", ErrorKind::Transient, None,
-        Circumstances { age: OUTBOUND_LIFE, ..FRESH }, "expired", ReasonCode::MessageExpired)]
+        Circumstances { age: LIFE, ..FRESH }, "expired", ReasonCode::MessageExpired)]
     #[case("too old and throttled", ErrorKind::Throttled { retry_after: None }, None,
-        Circumstances { age: INBOUND_LIFE, direction: Direction::Inbound, ..FRESH }, "expired", ReasonCode::MessageExpired)]
+        Circumstances { age: INBOUND_LIFE, life: INBOUND_LIFE, direction: Direction::Inbound, ..FRESH }, "expired", ReasonCode::MessageExpired)]
     fn what_cannot_succeed_is_given_up_and_told(
         #[case] case: &str,
         #[case] kind: ErrorKind,

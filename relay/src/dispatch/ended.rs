@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::decide::Ending;
 use crate::deliver::split::{LONGEST_BODY, split};
 use crate::message::Message;
-use crate::outbox::{Direction, Head, LaneKey};
+use crate::outbox::{Direction, Head, LaneKey, Proved};
 use crate::trace::Journey;
 
 /// The outcome of one message.
@@ -40,6 +40,7 @@ impl<'e> Ended<'e> {
                 text.id.map(|id| id.as_str().to_owned()),
                 split(&text.text, LONGEST_BODY).len(),
             ),
+            Ok(Message::FailureNotice(notice)) => (Some(notice.failed.as_str().to_owned()), 1),
             Err(_) => (None, 1),
         };
         Self {
@@ -48,6 +49,20 @@ impl<'e> Ended<'e> {
             sid: None,
             parts,
             tries: head.tries,
+            age,
+            outcome: Self::DELIVERED,
+            why: None,
+        }
+    }
+
+    /// A message of which a callback proved the last part, before or instead of the answer.
+    pub fn proven(proved: &'e Proved, age: Duration, sid: &'e str) -> Self {
+        Self {
+            lane: &proved.lane,
+            id: proved.genesys_id.as_ref().map(|id| id.as_str().to_owned()),
+            sid: Some(sid),
+            parts: proved.parts as usize,
+            tries: 0,
             age,
             outcome: Self::DELIVERED,
             why: None,

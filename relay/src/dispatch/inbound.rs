@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use messaging_bridge_clients::ApiError;
-use messaging_bridge_clients::genesys::IntegrationId;
+use messaging_bridge_clients::genesys::{InboundMessage, IntegrationId};
 use tokio::time::Instant;
 
 use super::budget::Class;
@@ -20,8 +20,8 @@ use super::retry;
 use super::traffic::Traffic;
 use crate::admin::vitals::Call;
 use crate::deliver::to_genesys;
-use crate::message::{InboundText, Message};
-use crate::outbox::{Direction, Head, LaneKey};
+use crate::message::Message;
+use crate::outbox::{Burial, Direction, Head, LaneKey};
 
 /// Delivers to Genesys.
 pub struct InboundWorker {
@@ -39,7 +39,14 @@ impl Worker for InboundWorker {
             return self.block(None, Cause::Unresolved).into();
         };
         match Message::from_stored(&head.payload) {
-            Ok(Message::InboundText(text)) => self.deliver(&lane, &head, text, &integration).await,
+            Ok(Message::InboundText(text)) => {
+                let message = to_genesys::inbound_text(text, head.time);
+                self.deliver(&lane, &head, message, &integration).await
+            }
+            Ok(Message::FailureNotice(notice)) => {
+                let message = to_genesys::failure_notice(&notice, head.time);
+                self.deliver(&lane, &head, message, &integration).await
+            }
             Ok(Message::OutboundText(_)) => self
                 .bury(&lane, &head, decide::unreadable(&"it goes the other way"))
                 .await
@@ -60,11 +67,10 @@ impl InboundWorker {
         &self,
         lane: &LaneKey,
         head: &Head,
-        text: InboundText,
+        message: InboundMessage,
         integration: &IntegrationId,
     ) -> Run {
         let context = &self.context;
-        let message = to_genesys::inbound_text(text, head.time);
         if context
             .unless_stopping(context.budget.acquire(Class::Message))
             .await
@@ -79,9 +85,9 @@ impl InboundWorker {
             .await
             .map_err(|error| error.without(&[&message.text, &message.customer.id]));
         fail::fail_point!("answer");
-        if let Some(limit) = context.genesys.rate_limit() {
-            context.budget.observed(limit.allowed);
-        }
+        context
+            .budget
+            .answered(result.as_ref().err(), context.genesys.rate_limit());
         let call = Call {
             direction: Direction::Inbound,
             id: Some(&message.message_id),
@@ -103,29 +109,29 @@ impl InboundWorker {
 
     async fn failed(&self, lane: &LaneKey, head: &Head, error: &ApiError) -> Run {
         let age = self.context.age(head.accepted);
-        let mut now = self
-            .traffic
-            .failed(head.seq, Circumstances::of(head, Direction::Inbound, age));
+        let life = self.context.life(Direction::Inbound);
+        let wall = self.context.clock.now();
+        self.traffic
+            .met(head.seq, &error.kind, Instant::now(), wall);
+        let mut now = self.traffic.failed(
+            head.seq,
+            Circumstances::of(head, Direction::Inbound, age, life),
+        );
         now.fraction = self.context.chance.fraction();
         tracing::warn!(%error, %lane, kind = error.kind.as_str(), tries = head.tries + 1, "Genesys did not take a message");
         match decide::after_failure(error, &now) {
             Step::Block(cause) => self.block(Some(head), Cause::Platform(cause)).into(),
             Step::Bury(ending) => self.bury(lane, head, ending).await.into(),
-            Step::Retry {
-                wait,
-                strike,
-                everybody,
-            } => {
-                if everybody {
-                    self.context.budget.pause(wait);
-                }
+            // The budget heard of it if everybody is to wait.
+            Step::Retry { wait, strike, .. } => {
+                let wait = self.traffic.bounded(wait);
                 let kind = error.kind.as_str();
                 let rest = self.context.put_back(head, lane, wait, strike, kind);
                 rest.await.into()
             }
             // A repeat towards Genesys is safe: it carries the same id.
             Step::Settle => {
-                let wait = retry::after(head.tries, now.fraction);
+                let wait = self.traffic.bounded(retry::after(head.tries, now.fraction));
                 let strike = now.others_got_through;
                 let kind = error.kind.as_str();
                 let rest = self.context.put_back(head, lane, wait, strike, kind);
@@ -152,10 +158,13 @@ impl InboundWorker {
         let ended = Ended::given_up(lane, head, age, &ending);
         self.context.vitals.ended(&ended);
         let reason = self.context.dated(ending);
+        let outbox = &self.context.outbox;
+        let buried = self
+            .context
+            .insist(|| outbox.dead_letter(head.seq, head.next_part, reason.clone()))
+            .await;
         rest_of(
-            self.context
-                .insist(|| self.context.outbox.dead_letter(head.seq, reason.clone()))
-                .await,
+            buried.map(|burial| matches!(burial, Burial::Buried { more: true } | Burial::GoneOn)),
         )
     }
 }

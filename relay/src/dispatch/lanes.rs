@@ -23,8 +23,19 @@ pub enum Rest {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     Ready,
-    Running { woken: bool },
+    Running(Woken),
     Waiting(Instant),
+}
+
+/// What happened to a lane while it was worked on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Woken {
+    /// Nothing.
+    Not,
+    /// A message was appended.
+    ByMessage,
+    /// What its head waits for has come.
+    ByNews,
 }
 
 /// All lanes of one direction that have something to do.
@@ -40,9 +51,22 @@ impl Lanes {
     pub fn wake(&mut self, lane: LaneKey) {
         match self.states.get_mut(&lane) {
             None => self.make_ready(lane),
-            Some(State::Running { woken }) => *woken = true,
+            Some(State::Running(woken)) => *woken = (*woken).max(Woken::ByMessage),
             // Its head decides when; what is behind it cannot overtake.
             Some(State::Ready | State::Waiting(_)) => {}
+        }
+    }
+
+    /// What this lane's head may have waited for has come: it is not to wait for its time.
+    pub fn rouse(&mut self, lane: LaneKey) {
+        match self.states.get_mut(&lane) {
+            None => self.make_ready(lane),
+            Some(State::Running(woken)) => *woken = Woken::ByNews,
+            Some(State::Ready) => {}
+            Some(State::Waiting(at)) => {
+                self.waiting.remove(&(*at, lane.clone()));
+                self.make_ready(lane);
+            }
         }
     }
 
@@ -54,25 +78,30 @@ impl Lanes {
         }
     }
 
+    /// Whether a lane could be started now.
+    pub fn is_ready(&mut self, now: Instant) -> bool {
+        self.ripen(now);
+        !self.ready.is_empty()
+    }
+
     /// The next lane to work on, if one is ready. It is running until [`Lanes::finished`].
     pub fn start(&mut self, now: Instant) -> Option<LaneKey> {
         self.ripen(now);
         let lane = self.ready.pop_front()?;
-        self.states
-            .insert(lane.clone(), State::Running { woken: false });
+        self.states.insert(lane.clone(), State::Running(Woken::Not));
         Some(lane)
     }
 
     /// A worker left this lane.
     pub fn finished(&mut self, lane: LaneKey, rest: Rest) {
-        let woken = matches!(
-            self.states.remove(&lane),
-            Some(State::Running { woken: true })
-        );
+        let woken = match self.states.remove(&lane) {
+            Some(State::Running(woken)) => woken,
+            _ => Woken::Not,
+        };
         match rest {
-            Rest::Empty if !woken => {}
-            Rest::Empty | Rest::More => self.make_ready(lane),
-            Rest::Until(at) => self.wake_at(lane, at),
+            Rest::Empty if woken == Woken::Not => {}
+            Rest::Until(at) if woken < Woken::ByNews => self.wake_at(lane, at),
+            Rest::Empty | Rest::More | Rest::Until(_) => self.make_ready(lane),
         }
     }
 
@@ -160,6 +189,24 @@ mod tests {
     }
 
     #[test]
+    fn news_ends_the_wait_of_a_head_also_when_they_come_before_it_begins() {
+        let (mut lanes, now) = (Lanes::default(), Instant::now());
+        let later = now + Duration::from_mins(1);
+        lanes.wake(lane(1));
+        lanes.start(now);
+        lanes.finished(lane(1), Rest::Until(later));
+        lanes.rouse(lane(1));
+        assert_eq!(lanes.start(now), Some(lane(1)), "it waited");
+        lanes.rouse(lane(1));
+        lanes.wake(lane(1));
+        lanes.finished(lane(1), Rest::Until(later));
+        assert_eq!(lanes.start(now), Some(lane(1)), "it was about to wait");
+        lanes.finished(lane(1), Rest::Until(later));
+        assert_eq!(lanes.start(now), None, "the same news count once");
+        assert_eq!(lanes.next_ripe(), Some(later));
+    }
+
+    #[test]
     fn a_lane_with_nothing_to_do_is_forgotten() {
         let (mut lanes, now) = (Lanes::default(), Instant::now());
         lanes.wake(lane(1));
@@ -171,7 +218,7 @@ mod tests {
     proptest! {
         /// Against a reference that only counts: every message of every lane is worked on, one at a time.
         #[test]
-        fn every_message_is_worked_on_and_no_lane_by_two(steps in prop::collection::vec((0u8..4, 0u8..5), 1..200)) {
+        fn every_message_is_worked_on_and_no_lane_by_two(steps in prop::collection::vec((0u8..4, 0u8..6), 1..200)) {
             let (mut lanes, now) = (Lanes::default(), Instant::now());
             let mut left = [0u32; 4];
             let mut running: HashSet<u8> = HashSet::new();
@@ -187,7 +234,8 @@ mod tests {
                         left[which as usize] -= 1;
                         lanes.finished(lane(which), if left[which as usize] > 0 { Rest::More } else { Rest::Empty });
                     },
-                    _ => if running.remove(&which) { lanes.finished(lane(which), Rest::Until(now)); },
+                    4 => if running.remove(&which) { lanes.finished(lane(which), Rest::Until(now)); },
+                    _ => if left[which as usize] > 0 && !running.contains(&which) { lanes.rouse(lane(which)); },
                 }
             }
             for which in running { lanes.finished(lane(which), Rest::More); }

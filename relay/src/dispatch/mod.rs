@@ -3,9 +3,10 @@
 //! Guarantees: strict order in a lane, parallel across lanes; a stuck customer delays nobody else; a refusal that says
 //! nothing about the message pauses the direction and loses nothing; each message ends in one recorded outcome.
 //!
-//! [`lanes`], [`gate`], [`retry`] and [`decide`] are pure; [`direction`], [`inbound`], [`outbound`], `settle` and
-//! [`receipts`] do what they decide.
+//! [`lanes`], [`gate`], [`breaker`], [`retry`], [`pace`], [`width`], [`decide`], `listing` and `search` are pure;
+//! [`direction`], [`inbound`], [`outbound`], `settle` and [`receipts`] do what they decide.
 
+pub mod breaker;
 pub mod budget;
 pub mod callbacks;
 pub mod context;
@@ -15,24 +16,35 @@ pub mod ended;
 pub mod gate;
 pub mod inbound;
 pub mod lanes;
+mod listing;
+#[cfg(test)]
+mod model;
 pub mod outbound;
+pub mod pace;
 pub mod receipts;
 pub mod retry;
+pub mod search;
 mod settle;
 pub mod traffic;
+pub mod width;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::{AbortHandle, JoinHandle};
+use tokio::time::Instant;
 
 use self::context::Context;
-use self::direction::{DirectionLoop, Worker};
+use self::direction::{DirectionLoop, Waking, Worker};
 use self::inbound::InboundWorker;
 use self::outbound::OutboundWorker;
+use self::pace::Pace;
 use self::receipts::ReceiptLoop;
+use self::search::Searches;
 use self::traffic::Traffic;
+use crate::heal::Hold;
 use crate::outbox::{Direction, LaneKey, OutboxError, WaitingLane};
 
 /// Calls to Genesys at once; the budget bounds them over time.
@@ -43,20 +55,29 @@ const OUTBOUND_AT_ONCE: usize = 16;
 /// Tells dispatch that something waits.
 #[derive(Clone)]
 pub struct Wake {
-    inbound: mpsc::UnboundedSender<LaneKey>,
-    outbound: mpsc::UnboundedSender<LaneKey>,
+    inbound: mpsc::UnboundedSender<Waking>,
+    outbound: mpsc::UnboundedSender<Waking>,
     receipts: Arc<Notify>,
 }
 
 impl Wake {
     /// A message was appended to this lane.
     pub fn lane(&self, lane: LaneKey) {
-        let direction = match lane.direction() {
+        self.tell(lane.direction(), Waking::Message(lane));
+    }
+
+    /// What the head of this lane may have waited for has come.
+    pub fn news(&self, lane: LaneKey) {
+        self.tell(lane.direction(), Waking::News(lane));
+    }
+
+    fn tell(&self, direction: Direction, waking: Waking) {
+        let direction = match direction {
             Direction::Inbound => &self.inbound,
             Direction::Outbound => &self.outbound,
         };
         // A loop that has ended takes nothing more: its rows are found at the next start.
-        let _ = direction.send(lane);
+        let _ = direction.send(waking);
     }
 
     /// A receipt may wait.
@@ -102,22 +123,17 @@ impl Pulse {
 }
 
 /// Starts both directions and the receipts with what waits in the outbox. `changes` rises when something changed that
-/// a block may rest on: a Secret, or the integration. `stop` ends it; the context's workers hear it too.
+/// a block may rest on: a Secret, or the integration. `stop` ends it; the context's workers hear it too. The inbound
+/// lanes begin after `hold`.
 pub async fn start(
     context: Arc<Context>,
     directions: Directions,
     changes: watch::Receiver<u64>,
     stop: watch::Sender<bool>,
+    hold: Hold,
 ) -> Result<(Dispatch, Wake), OutboxError> {
-    let now = context.clock.now();
     let waiting = context.outbox.lanes().await?;
-    let (outbound_lanes, inbound_lanes): (Vec<_>, Vec<_>) = waiting
-        .into_iter()
-        .map(|waiting| {
-            let wait = retry::until(waiting.not_before, now);
-            (waiting, wait)
-        })
-        .partition(|(waiting, _)| waiting.lane.direction() == Direction::Outbound);
+    let (outbound_lanes, inbound_lanes) = by_direction(waiting, context.clock.now());
     let (inbound, inbound_wakes) = mpsc::unbounded_channel();
     let (outbound, outbound_wakes) = mpsc::unbounded_channel();
     let bell = Arc::clone(&context.bell);
@@ -129,45 +145,64 @@ pub async fn start(
         }),
         traffic,
         at_once: INBOUND_AT_ONCE,
+        // The budget is its pace.
+        pace: None,
         wakes: inbound_wakes,
         changes: changes.clone(),
         stop: stop.subscribe(),
     };
     let traffic = Arc::clone(&directions.outbound);
+    let per_second = f64::from(context.sends_per_second);
     let outbound_loop = DirectionLoop {
         worker: Arc::new(OutboundWorker {
             context: Arc::clone(&context),
             traffic: Arc::clone(&traffic),
+            searches: Searches::default(),
         }),
         traffic,
         at_once: OUTBOUND_AT_ONCE,
+        pace: Some(Pace::new(per_second, per_second, Instant::now())),
         wakes: outbound_wakes,
         changes,
         stop: stop.subscribe(),
     };
+    let wake = Wake {
+        inbound,
+        outbound,
+        receipts: bell,
+    };
     let receipts = ReceiptLoop {
         context,
+        wake: wake.clone(),
         stop: stop.subscribe(),
     };
+    let first_look = hold.wait(stop.subscribe());
     let loops = vec![
-        spawn(inbound_loop, inbound_lanes),
+        tokio::spawn(async move {
+            first_look.await;
+            inbound_loop.run(inbound_lanes).await;
+        }),
         spawn(outbound_loop, outbound_lanes),
         tokio::spawn(receipts.run()),
     ];
-    Ok((
-        Dispatch { stop, loops },
-        Wake {
-            inbound,
-            outbound,
-            receipts: bell,
-        },
-    ))
+    Ok((Dispatch { stop, loops }, wake))
 }
 
-fn spawn<W: Worker>(
-    direction: DirectionLoop<W>,
-    waiting: Vec<(WaitingLane, Duration)>,
-) -> JoinHandle<()> {
+/// Lanes, each with the time until its head may be tried.
+type Due = Vec<(WaitingLane, Duration)>;
+
+/// Outbound and inbound apart.
+fn by_direction(waiting: Vec<WaitingLane>, now: Timestamp) -> (Due, Due) {
+    waiting
+        .into_iter()
+        .map(|waiting| {
+            let wait = retry::until(waiting.not_before, now);
+            (waiting, wait)
+        })
+        .partition(|(waiting, _)| waiting.lane.direction() == Direction::Outbound)
+}
+
+fn spawn<W: Worker>(direction: DirectionLoop<W>, waiting: Due) -> JoinHandle<()> {
     tokio::spawn(direction.run(waiting))
 }
 
@@ -175,6 +210,14 @@ impl Dispatch {
     /// Tells later whether all loops still run.
     pub fn pulse(&self) -> Pulse {
         Pulse(self.loops.iter().map(JoinHandle::abort_handle).collect())
+    }
+
+    /// Ends all loops where they stand, as the end of the process would.
+    #[cfg(test)]
+    fn abort(self) {
+        for running in &self.loops {
+            running.abort();
+        }
     }
 
     /// Starts nothing new and waits, at most for `patience`, for the calls that are under way. What is not done by

@@ -1,10 +1,10 @@
 //! From Genesys to the customer: one try of one part of a lane's head.
 //!
 //! At most once: an attempt mark is committed before each POST, every definite answer clears it, and what stays
-//! marked (a lost answer, a crash) is settled by `settle` and never blindly sent again.
+//! marked (a lost answer, a crash) is settled by `settle` and never blindly sent again. Nothing here waits in place: a
+//! lane whose head must wait is left with a time, and roused by a callback.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use jiff::Timestamp;
 use messaging_bridge_clients::genesys::GenesysMessageId;
@@ -13,25 +13,23 @@ use messaging_bridge_clients::{ApiError, BlockedCause};
 use tokio::time::Instant;
 
 use super::context::{Context, rest_after_store_error, rest_of};
-use super::decide::{self, Circumstances, Ending, LEAST_VALIDITY, OUTBOUND_LIFE, Step};
+use super::decide::{self, Circumstances, Ending, LEAST_VALIDITY, Step};
 use super::direction::{Run, Worker};
 use super::ended::Ended;
 use super::gate::Cause;
 use super::lanes::Rest;
-use super::settle::Doubt;
+use super::search::Searches;
 use super::traffic::Traffic;
 use crate::admin::vitals::Call;
 use crate::deliver::split::{LONGEST_BODY, split};
 use crate::message::{Message, OutboundText};
-use crate::outbox::{Direction, Head, LaneKey, Mark, PartSent, Rank, SendId};
-
-/// Between two parts of one message the next waits this long for the earlier one to leave Twilio.
-const BETWEEN_PARTS: Duration = Duration::from_secs(5);
+use crate::outbox::{Burial, Direction, Head, LaneKey, Mark, PartSent, Rank, SendId};
 
 /// Delivers to Twilio.
 pub struct OutboundWorker {
     pub(super) context: Arc<Context>,
     pub(super) traffic: Arc<Traffic>,
+    pub(super) searches: Searches,
 }
 
 /// A head with its text cut into parts.
@@ -52,13 +50,17 @@ impl Work<'_> {
 
 impl Worker for OutboundWorker {
     async fn run(self: Arc<Self>, lane: LaneKey) -> Run {
+        self.context.callbacks.forget(&lane);
         let head = match self.context.head(&lane).await {
             Ok(head) => head,
-            Err(rest) => return rest.into(),
+            Err(rest) => {
+                self.searches.of(&lane, None);
+                return rest.into();
+            }
         };
         let text = match Message::from_stored(&head.payload) {
             Ok(Message::OutboundText(text)) => text,
-            Ok(Message::InboundText(_)) => {
+            Ok(Message::InboundText(_) | Message::FailureNotice(_)) => {
                 return self
                     .bury(&lane, &head, decide::unreadable(&"it goes the other way"))
                     .await
@@ -89,15 +91,19 @@ impl Worker for OutboundWorker {
             parts,
             body,
         };
-        match head.mark.clone() {
-            Some((send, marked)) => self.settle(&work, Doubt { send, marked }).await,
-            None => self.send(&work).await,
+        if let Some(doubt) = &head.doubt {
+            return self.settle(&work, doubt).await;
         }
+        self.searches.of(&lane, None);
+        self.send(&work).await
     }
 
     async fn sweep(&self) {
         let context = &self.context;
-        let before = context.clock.now() - OUTBOUND_LIFE;
+        let Some(now) = context.clock.sure() else {
+            return;
+        };
+        let before = now - context.life(Direction::Outbound);
         let expired = decide::too_old(Direction::Outbound);
         let unresolved = decide::unresolved("it could not be looked up while it was worth sending");
         let (expired, unresolved) = (context.dated(expired), context.dated(unresolved));
@@ -132,8 +138,13 @@ impl OutboundWorker {
                 receipt: None,
             });
         }
+        decide::expired(&self.circumstances(work))
+    }
+
+    pub(super) fn circumstances(&self, work: &Work<'_>) -> Circumstances {
         let age = self.context.age(work.head.accepted);
-        decide::expired(&Circumstances::of(work.head, Direction::Outbound, age))
+        let life = self.context.life(Direction::Outbound);
+        Circumstances::of(work.head, Direction::Outbound, age, life)
     }
 
     /// Marks the part, and posts it.
@@ -169,9 +180,8 @@ impl OutboundWorker {
             from: work.head.sender.clone(),
             body: work.body.to_owned(),
             status_callback: context.public_url.twilio_status(&send),
-            validity: OUTBOUND_LIFE.saturating_sub(age).max(LEAST_VALIDITY),
+            validity: context.validity.saturating_sub(age).max(LEAST_VALIDITY),
         };
-        let mut ear = context.callbacks.listen(&send);
         let began = Instant::now();
         fail::fail_point!("send");
         let result = context
@@ -190,23 +200,30 @@ impl OutboundWorker {
         match result {
             Ok(taken) => {
                 self.traffic.succeeded(work.head.seq, began);
-                let run = self.sent(work, &send, taken.sid).await;
-                if !work.is_last() {
-                    context
-                        .unless_stopping(ear.at_least(Rank::Sent, BETWEEN_PARTS))
-                        .await;
+                let rest = self.sent(work, &send, taken.sid).await;
+                if work.is_last() || rest == Rest::Empty {
+                    rest.into()
+                } else {
+                    self.between_parts(work.lane, &send).await.into()
                 }
-                run
             }
-            Err(error) => {
-                drop(ear);
-                self.failed(work, send, marked, &error).await
-            }
+            Err(error) => self.failed(work, send, marked, &error).await,
+        }
+    }
+
+    /// The next part waits until this one has left Twilio, but not for long.
+    async fn between_parts(&self, lane: &LaneKey, send: &SendId) -> Rest {
+        let context = &self.context;
+        context.callbacks.await_rank(lane, send, Rank::Sent);
+        match context.outbox.send_state(send).await {
+            Ok(Some(state)) if state.rank >= Rank::Sent => Rest::More,
+            Ok(_) => Rest::Until(Instant::now() + context.waits.between_parts),
+            Err(error) => rest_after_store_error(&error),
         }
     }
 
     /// Twilio has the part.
-    pub(super) async fn sent(&self, work: &Work<'_>, send: &SendId, sid: MessageSid) -> Run {
+    pub(super) async fn sent(&self, work: &Work<'_>, send: &SendId, sid: MessageSid) -> Rest {
         let context = &self.context;
         tracing::debug!(%sid, lane = %work.lane, part = work.part + 1, parts = work.parts, "taken by Twilio");
         let taken = PartSent {
@@ -215,15 +232,19 @@ impl OutboundWorker {
             sid: sid.clone(),
             last: work.is_last(),
         };
-        let more = context
+        let recorded = context
             .insist(|| context.outbox.part_sent(taken.clone()))
             .await;
-        if work.is_last() {
+        let Some(proved) = recorded else {
+            return Rest::Empty;
+        };
+        if proved.as_ref().is_some_and(|proved| proved.complete) {
             let age = context.age(work.head.accepted);
             let ended = Ended::delivered(work.lane, work.head, age);
             context.vitals.ended(&ended.with_sid(sid.as_str()));
         }
-        rest_of(more).into()
+        // Without it a callback was faster, and what waits now is not known here.
+        rest_of(Some(proved.is_none_or(|proved| proved.more)))
     }
 
     async fn failed(
@@ -234,11 +255,10 @@ impl OutboundWorker {
         error: &ApiError,
     ) -> Run {
         let context = &self.context;
-        let age = context.age(work.head.accepted);
-        let mut now = self.traffic.failed(
-            work.head.seq,
-            Circumstances::of(work.head, Direction::Outbound, age),
-        );
+        let wall = context.clock.now();
+        self.traffic
+            .met(work.head.seq, &error.kind, Instant::now(), wall);
+        let mut now = self.traffic.failed(work.head.seq, self.circumstances(work));
         now.fraction = context.chance.fraction();
         tracing::warn!(%error, lane = %work.lane, kind = error.kind.as_str(), tries = work.head.tries + 1, "Twilio did not confirm a message");
         let step = decide::after_failure(error, &now);
@@ -252,7 +272,7 @@ impl OutboundWorker {
             }
         }
         match step {
-            Step::Settle => self.settle(work, Doubt { send, marked }).await,
+            Step::Settle => self.begin_search(work, &send, marked).into(),
             Step::Block(cause) => self.block(Some(work.head), cause).into(),
             Step::Bury(ending) => self.bury(work.lane, work.head, ending).await.into(),
             Step::Retry {
@@ -260,6 +280,7 @@ impl OutboundWorker {
                 strike,
                 everybody,
             } => {
+                let wait = self.traffic.bounded(wait);
                 let kind = error.kind.as_str();
                 let rest = context.put_back(work.head, work.lane, wait, strike, kind);
                 let rest = rest.await;
@@ -285,17 +306,24 @@ impl OutboundWorker {
         Rest::More
     }
 
+    /// Ends the message, unless a callback proved its part meanwhile.
     pub(super) async fn bury(&self, lane: &LaneKey, head: &Head, ending: Ending) -> Rest {
         self.traffic.ended(head.seq);
+        let reason = self.context.dated(ending.clone());
+        let outbox = &self.context.outbox;
+        let burial = self
+            .context
+            .insist(|| outbox.dead_letter(head.seq, head.next_part, reason.clone()))
+            .await;
+        let more = match burial {
+            None => return Rest::Empty,
+            Some(Burial::GoneOn) => return Rest::More,
+            Some(Burial::Buried { more }) => more,
+        };
         let age = self.context.age(head.accepted);
         let ended = Ended::given_up(lane, head, age, &ending);
         self.context.vitals.ended(&ended);
-        let reason = self.context.dated(ending);
-        let more = self
-            .context
-            .insist(|| self.context.outbox.dead_letter(head.seq, reason.clone()))
-            .await;
         self.context.bell.notify_one();
-        rest_of(more)
+        rest_of(Some(more))
     }
 }

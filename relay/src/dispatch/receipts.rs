@@ -12,11 +12,12 @@ use messaging_bridge_clients::genesys::ReceiptAnswer;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::breaker;
 use super::budget::Class;
 use super::context::Context;
-use super::retry;
-use crate::deliver::to_genesys;
-use crate::outbox::{OutboxError, WaitingReceipt};
+use super::{Wake, retry};
+use crate::deliver::{notice, to_genesys};
+use crate::outbox::{Appended, OutboxError, WaitingReceipt};
 
 /// A receipt that Genesys did not take for so long is given up.
 const LIFE: Duration = Duration::from_hours(24);
@@ -27,14 +28,23 @@ const BLOCKED_WAIT: Duration = Duration::from_mins(1);
 pub struct ReceiptLoop {
     /// What it works with.
     pub context: Arc<Context>,
+    /// Tells dispatch what was appended.
+    pub wake: Wake,
     /// True when the relay stops.
     pub stop: watch::Receiver<bool>,
 }
+
+/// So many receipts in a row that Genesys did not answer are an outage: then one is tried this often, whatever waits.
+const OUTAGE: u32 = 3;
+/// See [`OUTAGE`]; the others wait as well.
+const OUTAGE_WAIT: Duration = breaker::LONGEST_INTERVAL;
 
 /// What comes after a try.
 enum Next {
     /// Look for another one.
     Again,
+    /// Genesys did not answer.
+    Unanswered,
     /// Wait until this time, or for the bell.
     At(Instant),
     /// Wait for the bell.
@@ -46,6 +56,7 @@ enum Next {
 impl ReceiptLoop {
     /// Runs until told to stop.
     pub async fn run(mut self) {
+        let mut unanswered = 0;
         while !*self.stop.borrow() {
             let next = match self.next_due().await {
                 Ok(next) => next,
@@ -60,8 +71,17 @@ impl ReceiptLoop {
             } else {
                 next
             };
+            unanswered = match next {
+                Next::Unanswered => unanswered + 1,
+                Next::Again => 0,
+                _ => unanswered,
+            };
             match next {
-                Next::Again => {}
+                Next::Unanswered if unanswered >= OUTAGE => tokio::select! {
+                    () = tokio::time::sleep(OUTAGE_WAIT) => {}
+                    _ = self.stop.changed() => {}
+                },
+                Next::Again | Next::Unanswered => {}
                 Next::End => return,
                 Next::Bell => tokio::select! {
                     () = self.context.bell.notified() => {}
@@ -90,11 +110,9 @@ impl ReceiptLoop {
     }
 
     async fn send_one(&self) -> Next {
-        if self
-            .context
-            .unless_stopping(self.context.budget.acquire(Class::Receipt))
-            .await
-            .is_none()
+        let granted = self.context.budget.acquire(Class::Receipt);
+        if self.context.genesys.takes_receipts()
+            && self.context.unless_stopping(granted).await.is_none()
         {
             return Next::End;
         }
@@ -115,36 +133,37 @@ impl ReceiptLoop {
         let Some(integration) = context.integration_now() else {
             return Next::Again;
         };
-        let Some(receipt) = to_genesys::receipt(waiting, context.clock.now()) else {
+        let receipt = to_genesys::receipt(waiting, context.clock.now());
+        let Some(receipt) = receipt.filter(|_| context.genesys.takes_receipts()) else {
             return self.done(waiting).await;
         };
         fail::fail_point!("receipt");
         let result = context.genesys.send_receipt(&integration, &receipt).await;
-        if let Some(limit) = context.genesys.rate_limit() {
-            context.budget.observed(limit.allowed);
-        }
         context
-            .vitals
-            .receipt(receipt.status, result.as_ref().err());
+            .budget
+            .answered(result.as_ref().err(), context.genesys.rate_limit());
         match result {
-            Ok(ReceiptAnswer::Accepted) => self.done(waiting).await,
+            Ok(ReceiptAnswer::Accepted) => {
+                context.vitals.receipt(receipt.status, None);
+                self.done(waiting).await
+            }
             Ok(ReceiptAnswer::Refused { reason }) => {
+                context.vitals.receipt_refused(receipt.status, &reason);
                 tracing::warn!(
                     reason,
                     status = receipt.status.as_str(),
-                    "Genesys refused a receipt"
+                    "Genesys took a receipt and says that it failed"
                 );
                 self.done(waiting).await
             }
             Err(error) => {
+                context.vitals.receipt(receipt.status, Some(&error));
                 tracing::warn!(%error, kind = error.kind.as_str(), "Genesys did not take a receipt");
                 match &error.kind {
                     ErrorKind::Permanent => self.done(waiting).await,
                     _ if context.age(waiting.created) > LIFE => self.done(waiting).await,
-                    ErrorKind::Throttled { retry_after } => {
-                        context.budget.pause(retry::throttled(*retry_after));
-                        Next::Again
-                    }
+                    // The budget heard of it, and lets nobody through for so long.
+                    ErrorKind::Throttled { .. } => Next::Again,
                     ErrorKind::Blocked(_) => {
                         // The others would meet the same answer: they wait as well.
                         self.put_back(waiting, BLOCKED_WAIT).await;
@@ -153,14 +172,22 @@ impl ReceiptLoop {
                     ErrorKind::Transient | ErrorKind::Ambiguous => {
                         let wait = retry::after(waiting.tries, context.chance.fraction());
                         self.put_back(waiting, wait).await;
-                        Next::Again
+                        Next::Unanswered
                     }
                 }
             }
         }
     }
 
+    /// Genesys has the receipt, or will never take it. Where failures are also told as messages, that message is stored
+    /// first: a receipt is repeated rather than its message forgotten.
     async fn done(&self, waiting: &WaitingReceipt) -> Next {
+        if let Err(error) = self.notice(waiting).await {
+            tracing::warn!(%error, "the message that tells a failure could not be stored yet");
+            let wait = retry::after(waiting.tries, self.context.chance.fraction());
+            self.put_back(waiting, wait).await;
+            return Next::Again;
+        }
         match self
             .context
             .insist(|| self.context.outbox.receipt_done(&waiting.receipt))
@@ -169,6 +196,21 @@ impl ReceiptLoop {
             Some(()) => Next::Again,
             None => Next::End,
         }
+    }
+
+    async fn notice(&self, waiting: &WaitingReceipt) -> Result<(), OutboxError> {
+        let context = &self.context;
+        if !context.failure_notices {
+            return Ok(());
+        }
+        let Some(row) = notice::row(waiting, context.clock.now()) else {
+            return Ok(());
+        };
+        let lane = row.lane.clone();
+        if let Appended::Stored(_) = context.outbox.append(row).await? {
+            self.wake.lane(lane);
+        }
+        Ok(())
     }
 
     async fn put_back(&self, waiting: &WaitingReceipt, wait: Duration) {

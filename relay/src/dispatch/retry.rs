@@ -28,6 +28,14 @@ pub fn throttled(retry_after: Option<Duration>) -> Duration {
     retry_after.map_or(THROTTLED, |asked| asked.clamp(RETRY_AFTER.0, RETRY_AFTER.1))
 }
 
+/// The wait after a platform asked for patience once more, with nothing served since it asked so many times before: each
+/// time twice as long, because what it asked for was not enough.
+pub fn throttled_again(retry_after: Option<Duration>, before: u32) -> Duration {
+    throttled(retry_after)
+        .saturating_mul(1 << before.min(8))
+        .min(RETRY_AFTER.1)
+}
+
 /// How long to wait for a stored time. One further away than the schedule reaches was stored under another clock: it
 /// is due now.
 pub fn until(stored: Timestamp, now: Timestamp) -> Duration {
@@ -65,6 +73,22 @@ mod tests {
     fn retry_after_is_obeyed_within_bounds(#[case] asked: Option<u64>, #[case] seconds: u64) {
         assert_eq!(
             throttled(asked.map(Duration::from_secs)),
+            Duration::from_secs(seconds)
+        );
+    }
+
+    #[rstest]
+    #[case(Some(2), 0, 2)]
+    #[case(Some(2), 1, 4)]
+    #[case(Some(2), 3, 16)]
+    #[case(Some(60), 40, 300)]
+    fn patience_asked_for_again_and_again_grows_within_bounds(
+        #[case] asked: Option<u64>,
+        #[case] before: u32,
+        #[case] seconds: u64,
+    ) {
+        assert_eq!(
+            throttled_again(asked.map(Duration::from_secs), before),
             Duration::from_secs(seconds)
         );
     }

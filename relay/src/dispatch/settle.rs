@@ -1,230 +1,270 @@
 //! Settles a send of which nobody can say whether it was done: an answer that was lost, or a crash behind the mark.
 //!
-//! First its own callback is waited for: the send's id stands in the URL, so a callback proves that it was sent. Then
-//! Twilio's list is read once. A message in it that no other send has taken, to the same customer, with the same body
-//! and not older than the mark (less a minute for clocks that differ) is this one. Otherwise the send is *unresolved*:
-//! the agent is told, and it is never sent again.
-
-use std::time::Duration;
+//! A callback proves it at any time: the send's id stands in its URL, and the outbox ends the doubt when it comes. It is
+//! waited for a while; then Twilio's list is read. A message in it that no other send has taken, to the same customer
+//! and with the same body, is this one. When [`search`](super::search) is over without it, the send was not done, and
+//! the part is tried again. What stays unclear (redacted, altered, several that match) is *unresolved*, and so is what
+//! is still in doubt when it is no longer worth sending.
+//!
+//! One listing a run: between two the lane is left with a time, so that it holds no worker.
 
 use jiff::Timestamp;
 use messaging_bridge_clients::ErrorKind;
 use messaging_bridge_clients::twilio::{Message, MessageFilter, MessageSid};
+use tokio::time::Instant;
 
-use super::decide::{self, Circumstances};
+use super::decide;
 use super::direction::Run;
 use super::lanes::Rest;
+use super::listing::{self, CLOCKS_DIFFER, Finding, LONGEST_WAY, Wanted};
 use super::outbound::{OutboundWorker, Work};
 use super::retry;
-use crate::outbox::{Direction, Rank, SendId};
+use super::search::Search;
+use crate::admin::vitals::Settled;
+use crate::deliver::split::{LONGEST_BODY, split};
+use crate::message::Message as Stored;
+use crate::outbox::{Direction, Doubt, InDoubt, OutboxError, SendId};
+use crate::settings::OnUnresolved;
 
-/// How long after the mark a callback (and the listing of the message) is waited for.
-const PATIENCE: Duration = Duration::from_secs(10);
-/// Twilio's clock and ours may differ by this much.
-const CLOCKS_DIFFER: Duration = Duration::from_mins(1);
+/// Pages of Twilio's list that are read for one send, a hundred messages each.
+const MOST_PAGES: u16 = 50;
 
-/// A send in doubt.
-pub(super) struct Doubt {
-    pub(super) send: SendId,
-    pub(super) marked: Timestamp,
+/// Sends of ours with the messages that they turn out to be.
+type Pairs = Vec<(SendId, MessageSid)>;
+
+/// What a listing says of a doubt.
+enum Verdict {
+    /// It was sent.
+    Sent(Pairs),
+    /// It may have been.
+    Unclear(&'static str),
+    /// It is not there.
+    Absent,
 }
 
 impl OutboundWorker {
-    /// Finds out what became of a send, and ends its part accordingly.
-    pub(super) async fn settle(&self, work: &Work<'_>, doubt: Doubt) -> Run {
+    /// A send is in doubt from now on: its callback is waited for.
+    pub(super) fn begin_search(&self, work: &Work<'_>, send: &SendId, marked: Timestamp) -> Rest {
         let context = &self.context;
         context.vitals.ambiguous();
-        let patience = PATIENCE.saturating_sub(context.age(doubt.marked).min(PATIENCE));
-        let mut ear = context.callbacks.listen(&doubt.send);
-        match context.outbox.send_state(&doubt.send).await {
-            // The callback completed the part (or the message) when it came.
-            Ok(Some(state)) if state.rank > Rank::Pending => return self.proven(work),
-            Ok(_) => {}
-            Err(error) => return super::context::rest_after_store_error(&error).into(),
-        }
-        let Some(heard) = context
-            .unless_stopping(ear.at_least(Rank::Accepted, patience))
-            .await
-        else {
-            // The mark stays: it is settled at the next start.
-            return Rest::Empty.into();
+        let patience = context.waits.callback;
+        let left = patience.saturating_sub(context.age(marked));
+        let search = Search::new(Instant::now() + left);
+        self.searches.keep(work.lane, send, search);
+        self.wait(work, search.not_before)
+    }
+
+    /// One step towards knowing what became of a send.
+    pub(super) async fn settle(&self, work: &Work<'_>, doubt: &Doubt) -> Run {
+        let Some(search) = self.searches.of(work.lane, Some(&doubt.send)) else {
+            return self.begin_search(work, &doubt.send, doubt.marked).into();
         };
-        if heard > Rank::Pending {
-            return self.proven(work);
+        let late = decide::expired(&self.circumstances(work)).is_some();
+        if !late && Instant::now() < search.not_before {
+            return self.wait(work, search.not_before).into();
         }
-        drop(ear);
-        self.look_up(work, doubt).await
-    }
-
-    fn proven(&self, work: &Work<'_>) -> Run {
-        self.traffic.ended(work.head.seq);
-        tracing::info!(lane = %work.lane, "a callback proved that a send without an answer was done");
-        Rest::More.into()
-    }
-
-    async fn look_up(&self, work: &Work<'_>, doubt: Doubt) -> Run {
-        let context = &self.context;
+        let began = Instant::now();
         let filter = MessageFilter {
+            // The sender is compared here: behind a Messaging Service it may not be filled in yet.
             to: Some(work.text.customer.expose().to_owned()),
-            from: Some(work.head.sender.clone()),
+            older_than_is_enough: Some(doubt.first_marked - CLOCKS_DIFFER),
+            max_pages: MOST_PAGES,
             ..MessageFilter::default()
         };
-        let listed = match context.twilio.list_messages(&filter).await {
-            Ok(listed) => listed,
+        fail::fail_point!("look-up");
+        let listed = self.context.twilio.list_messages(&filter).await;
+        self.context.vitals.looked_up(listed.as_ref().err());
+        match listed {
+            Ok(listed) if listed.complete => {
+                match self.judge(work, doubt, &listed.messages).await {
+                    Ok(verdict) => {
+                        self.conclude(work, doubt, (search, began, late), verdict)
+                            .await
+                    }
+                    Err(error) => super::context::rest_after_store_error(&error).into(),
+                }
+            }
+            Ok(_) => {
+                tracing::warn!(lane = %work.lane, "Twilio lists too many messages to find one that is in doubt");
+                self.not_listed(work, doubt, (search, late), &ErrorKind::Transient)
+                    .await
+            }
             Err(error) => {
                 tracing::warn!(%error, lane = %work.lane, "a send without an answer could not be looked up yet");
-                return self.look_up_later(work, &error.kind).await;
-            }
-        };
-        let candidates = candidates(&listed.messages, work.body, doubt.marked);
-        let taken = match context.outbox.adopted(candidates.clone()).await {
-            Ok(taken) => taken,
-            Err(error) => return super::context::rest_after_store_error(&error).into(),
-        };
-        let mut free = candidates.into_iter().filter(|sid| !taken.contains(sid));
-        match (free.next(), free.next()) {
-            (Some(sid), None) => {
-                self.traffic.ended(work.head.seq);
-                self.sent(work, &doubt.send, sid).await
-            }
-            (None, _) => {
-                self.unresolved(
-                    work,
-                    "its answer was lost and Twilio's list does not show it",
-                )
-                .await
-            }
-            (Some(_), Some(_)) => {
-                self.unresolved(
-                    work,
-                    "its answer was lost and several listed messages match",
-                )
-                .await
+                self.not_listed(work, doubt, (search, late), &error.kind)
+                    .await
             }
         }
     }
 
-    async fn look_up_later(&self, work: &Work<'_>, kind: &ErrorKind) -> Run {
-        let context = &self.context;
-        let age = context.age(work.head.accepted);
-        let circumstances = Circumstances::of(work.head, Direction::Outbound, age);
-        if decide::expired(&circumstances).is_some() {
-            return self
-                .unresolved(
-                    work,
-                    "its answer was lost and Twilio's list could not be read",
-                )
-                .await;
-        }
-        if let ErrorKind::Blocked(cause) = kind {
-            return self.block(None, *cause).into();
-        }
-        let wait = match kind {
-            ErrorKind::Throttled { retry_after } => retry::throttled(*retry_after),
-            _ => retry::after(work.head.tries, context.chance.fraction()),
+    /// The lane waits, but not beyond its head's life.
+    fn wait(&self, work: &Work<'_>, until: Instant) -> Rest {
+        let now = self.circumstances(work);
+        let end = Instant::now() + now.life.saturating_sub(now.age);
+        Rest::Until(until.min(end))
+    }
+
+    /// What a complete listing says, beside what other sends have taken or may take.
+    async fn judge(
+        &self,
+        work: &Work<'_>,
+        doubt: &Doubt,
+        listed: &[Message],
+    ) -> Result<Verdict, OutboxError> {
+        let outbox = &self.context.outbox;
+        let since = doubt.first_marked - CLOCKS_DIFFER - LONGEST_WAY;
+        let others = outbox.others_in_doubt(work.lane, work.head.seq, since);
+        let others: Vec<Option<String>> = others.await?.iter().map(body).collect();
+        let known: Vec<String> = others.iter().flatten().cloned().collect();
+        let wanted = Wanted {
+            to: work.text.customer.expose(),
+            from: &work.head.sender,
+            body: work.body,
+            others: &known,
+            first_marked: doubt.first_marked,
+            last_marked: doubt.marked,
         };
-        context
-            .put_back(work.head, work.lane, wait, false, kind.as_str())
-            .await
-            .into()
-    }
-
-    async fn unresolved(&self, work: &Work<'_>, why: &str) -> Run {
-        self.bury(work.lane, work.head, decide::unresolved(why))
-            .await
-            .into()
-    }
-}
-
-/// The listed messages that could be this send.
-fn candidates(listed: &[Message], body: &str, marked: Timestamp) -> Vec<MessageSid> {
-    let oldest = marked - CLOCKS_DIFFER;
-    listed
-        .iter()
-        .filter(|message| message.direction == "outbound-api")
-        .filter(|message| {
-            message
-                .date_created
-                .is_some_and(|created| created >= oldest)
-        })
-        .filter(|message| {
-            message
-                .body
+        let mut suspects = listing::suspects(listed, &wanted);
+        let sids = suspects.iter().map(|suspect| suspect.sid.clone());
+        let taken = outbox.adopted(sids.collect()).await?;
+        suspects.retain(|suspect| !taken.contains(&suspect.sid));
+        let found = match listing::finding(&suspects) {
+            Finding::Found(found) => found,
+            Finding::Unclear(why) => return Ok(Verdict::Unclear(why)),
+            Finding::Absent => return Ok(Verdict::Absent),
+        };
+        let sends = outbox.unproven(&doubt.first).await?;
+        if found.len() > sends.len() {
+            return Ok(Verdict::Unclear("several listed messages match"));
+        }
+        // Another message of the lane that is in doubt may be the one that is listed: the same words twice.
+        let is_rival = |other: &Option<String>| {
+            other
                 .as_deref()
-                .is_some_and(|listed| normalised(listed) == normalised(body))
-        })
-        .map(|message| message.sid.clone())
-        .collect()
-}
-
-/// A body as it is compared: white space at the ends and the kind of line ends may change on the way.
-fn normalised(body: &str) -> String {
-    body.trim().replace("\r\n", "\n")
-}
-
-#[cfg(test)]
-mod tests {
-    #![expect(
-        clippy::unwrap_used,
-        reason = "a test that cannot read its own input should stop there"
-    )]
-
-    use super::*;
-    use rstest::rstest;
-
-    fn listed(direction: &str, created: &str, body: &str) -> Message {
-        serde_json::from_value(serde_json::json!({
-            "sid": "SM1", "direction": direction, "date_created": created, "body": body, "to": "+1", "from": "+2",
-        }))
-        .unwrap()
+                .is_none_or(|other| listing::is_same(other, work.body))
+        };
+        if others.iter().any(is_rival) {
+            return Ok(Verdict::Unclear(
+                "another message to this customer with the same words is in doubt as well",
+            ));
+        }
+        Ok(Verdict::Sent(sends.into_iter().zip(found).collect()))
     }
 
-    #[rstest]
-    #[case(
-        "this one",
-        listed("outbound-api", "Thu, 01 Jan 2026 00:00:10 +0000", "hello"),
-        true
-    )]
-    #[case(
-        "with other line ends",
-        listed("outbound-api", "Thu, 01 Jan 2026 00:00:10 +0000", "hello \r\n"),
-        true
-    )]
-    #[case(
-        "a little before the mark",
-        listed("outbound-api", "Wed, 31 Dec 2025 23:59:01 +0000", "hello"),
-        true
-    )]
-    #[case(
-        "long before the mark",
-        listed("outbound-api", "Wed, 31 Dec 2025 23:58:00 +0000", "hello"),
-        false
-    )]
-    #[case(
-        "another body",
-        listed("outbound-api", "Thu, 01 Jan 2026 00:00:10 +0000", "bye"),
-        false
-    )]
-    #[case(
-        "the customer's own",
-        listed("inbound", "Thu, 01 Jan 2026 00:00:10 +0000", "hello"),
-        false
-    )]
-    #[case(
-        "redacted",
-        listed("outbound-api", "Thu, 01 Jan 2026 00:00:10 +0000", ""),
-        false
-    )]
-    fn a_listed_message_is_a_candidate(
-        #[case] case: &str,
-        #[case] message: Message,
-        #[case] expected: bool,
-    ) {
-        let marked: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
-        assert_eq!(
-            !candidates(&[message], "hello", marked).is_empty(),
-            expected,
-            "{case}"
-        );
+    async fn conclude(
+        &self,
+        work: &Work<'_>,
+        doubt: &Doubt,
+        (mut search, began, late): (Search, Instant, bool),
+        verdict: Verdict,
+    ) -> Run {
+        let why = match verdict {
+            Verdict::Sent(pairs) => return self.was_sent(work, pairs).await.into(),
+            Verdict::Unclear(why) => Some(why),
+            Verdict::Absent => None,
+        };
+        if late {
+            let why = why.unwrap_or("it was not settled while it was worth sending");
+            return self.unresolved(work, why).await.into();
+        }
+        if !search.listed(began, self.context.waits.listings) {
+            self.searches.keep(work.lane, &doubt.send, search);
+            return self.wait(work, search.not_before).into();
+        }
+        match (why, self.context.on_unresolved) {
+            (Some(why), OnUnresolved::Fail) => self.unresolved(work, why).await,
+            (why, _) => self.was_not_sent(work, doubt, why).await,
+        }
+        .into()
     }
+
+    async fn was_sent(&self, work: &Work<'_>, pairs: Pairs) -> Rest {
+        self.traffic.ended(work.head.seq);
+        self.context.vitals.settled(Settled::Listed);
+        let mut rest = Rest::More;
+        for (number, (send, sid)) in pairs.into_iter().enumerate() {
+            let after = self.sent(work, &send, sid).await;
+            if number == 0 || after == Rest::Empty {
+                rest = after;
+            }
+        }
+        rest
+    }
+
+    /// The part is tried again at once, with another send. What it may have been stays known.
+    async fn was_not_sent(&self, work: &Work<'_>, doubt: &Doubt, unclear: Option<&str>) -> Rest {
+        let context = &self.context;
+        match unclear {
+            None => {
+                tracing::warn!(lane = %work.lane, "a send without an answer was not done; it is tried again");
+            }
+            Some(why) => {
+                tracing::warn!(lane = %work.lane, why, "a send is unresolved; it is tried again as configured");
+            }
+        }
+        match context
+            .outbox
+            .not_sent(work.head.seq, doubt.send.clone())
+            .await
+        {
+            Ok(_) => {
+                let how = unclear.map_or(Settled::NotSent, |_| Settled::Resent);
+                context.vitals.settled(how);
+                Rest::More
+            }
+            Err(error) => super::context::rest_after_store_error(&error),
+        }
+    }
+
+    async fn not_listed(
+        &self,
+        work: &Work<'_>,
+        doubt: &Doubt,
+        (mut search, late): (Search, bool),
+        kind: &ErrorKind,
+    ) -> Run {
+        if late {
+            return self
+                .unresolved(work, "Twilio's list could not be read")
+                .await
+                .into();
+        }
+        let failures = search.failed();
+        self.searches.keep(work.lane, &doubt.send, search);
+        let (wait, hold) = match kind {
+            ErrorKind::Blocked(cause) => return self.block(None, *cause).into(),
+            ErrorKind::Throttled { retry_after } => {
+                let wait = retry::throttled(*retry_after);
+                (wait, Some(wait))
+            }
+            _ => (retry::after(failures, self.context.chance.fraction()), None),
+        };
+        search.not_before = Instant::now() + wait;
+        self.searches.keep(work.lane, &doubt.send, search);
+        self.context
+            .vitals
+            .retried(Direction::Outbound, kind.as_str());
+        Run {
+            rest: self.wait(work, search.not_before),
+            hold,
+        }
+    }
+
+    async fn unresolved(&self, work: &Work<'_>, why: &str) -> Rest {
+        let why = format!("its answer was lost, and {why}");
+        self.context.vitals.settled(Settled::Unresolved);
+        self.bury(work.lane, work.head, decide::unresolved(&why))
+            .await
+    }
+}
+
+/// The text of another send in doubt, if it is still known.
+fn body(other: &InDoubt) -> Option<String> {
+    let Ok(Stored::OutboundText(text)) = Stored::from_stored(other.payload.as_deref()?) else {
+        return None;
+    };
+    let parts = split(&text.text, LONGEST_BODY);
+    parts
+        .get(other.part as usize)
+        .map(|part| (*part).to_owned())
 }

@@ -1,14 +1,18 @@
-//! How a direction fares: its gate, and which conversations got through since a failing one was last tried.
+//! How a direction fares: its gate, its breaker, and which conversations got through since a failing one was last tried.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard};
 
+use std::time::Duration;
+
 use jiff::Timestamp;
+use messaging_bridge_clients::ErrorKind;
 use tokio::time::Instant;
 
+use super::breaker::{self, Breaker};
 use super::decide::Circumstances;
 use super::gate::{Blocked, Cause, Gate};
-use crate::outbox::Seq;
+use crate::outbox::{LaneKey, Seq};
 
 /// Shared by the direction's loop, which asks the gate, and its workers, which report.
 #[derive(Debug, Default)]
@@ -17,6 +21,9 @@ pub struct Traffic(Mutex<State>);
 #[derive(Debug, Default)]
 struct State {
     gate: Gate,
+    breaker: Breaker,
+    /// The lane whose head is being tried while the breaker is open.
+    probe: Option<LaneKey>,
     successes: u64,
     /// Failing messages, with the count of successes at their last try.
     failing: HashMap<Seq, u64>,
@@ -29,9 +36,78 @@ impl Traffic {
             .expect("no code panics while it holds this lock")
     }
 
-    /// Asks or tells the gate.
-    pub fn gate<T>(&self, work: impl FnOnce(&mut Gate) -> T) -> T {
-        work(&mut self.state().gate)
+    /// Whether a lane may be started now.
+    pub fn lets_through(&self, now: Instant) -> bool {
+        let state = self.state();
+        let closed = state.breaker.probe_at();
+        state.gate.lets_through(now)
+            && closed.is_none_or(|probe_at| state.probe.is_none() && probe_at <= now)
+    }
+
+    /// When the next probe may start. `None` while nothing is in the way, or a probe is under way.
+    pub fn next_probe(&self) -> Option<Instant> {
+        let state = self.state();
+        let of_breaker = state.breaker.probe_at();
+        let of_gate = state.gate.next_probe();
+        if (of_breaker.is_some() && state.probe.is_some())
+            || (state.gate.blocked().is_some() && of_gate.is_none())
+        {
+            return None;
+        }
+        of_gate.max(of_breaker)
+    }
+
+    /// A lane was started; while something is in the way, it is the probe.
+    pub fn started(&self, lane: &LaneKey) {
+        let mut state = self.state();
+        state.gate.started(lane);
+        state.probe = state.breaker.probe_at().map(|_| lane.clone());
+    }
+
+    /// The worker of this lane has ended, whatever it found; `empty`: there was nothing to try.
+    pub fn left(&self, lane: &LaneKey, empty: bool, now: Instant) {
+        let mut state = self.state();
+        state.gate.ended(lane, empty, now);
+        if state.probe.as_ref() == Some(lane) {
+            state.probe = None;
+            if !empty {
+                state.breaker.undecided(now);
+            }
+        }
+    }
+
+    /// Something changed that a block may rest on: try at once.
+    pub fn reopen(&self) {
+        let mut state = self.state();
+        state.gate.reopen();
+        state.breaker.answered();
+    }
+
+    /// Since when the platform does not answer.
+    pub fn outage(&self) -> Option<Timestamp> {
+        self.state().breaker.open_since()
+    }
+
+    /// A wait, but during an outage not longer than the interval of its probes: who waits longer would still wait when
+    /// it is over.
+    pub fn bounded(&self, wait: Duration) -> Duration {
+        match self.outage() {
+            Some(_) => wait.min(breaker::LONGEST_INTERVAL),
+            None => wait,
+        }
+    }
+
+    /// A call for this message failed like this.
+    pub fn met(&self, message: Seq, kind: &ErrorKind, now: Instant, wall: Timestamp) {
+        let mut state = self.state();
+        match kind {
+            ErrorKind::Transient | ErrorKind::Ambiguous => {
+                state.breaker.failed(message, now, wall);
+            }
+            ErrorKind::Permanent | ErrorKind::Throttled { .. } | ErrorKind::Blocked(_) => {
+                state.breaker.answered();
+            }
+        }
     }
 
     /// Why and since when the direction is blocked.
@@ -43,6 +119,7 @@ impl Traffic {
     pub fn succeeded(&self, message: Seq, began: Instant) {
         let mut state = self.state();
         state.successes += 1;
+        state.breaker.answered();
         state.gate.succeeded(began);
         state.forget(message);
     }
@@ -92,6 +169,7 @@ mod tests {
     const NOW: Circumstances = Circumstances {
         direction: Direction::Inbound,
         age: Duration::ZERO,
+        life: Duration::MAX,
         tries: 0,
         strikes: 0,
         others_got_through: false,

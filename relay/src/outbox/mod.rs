@@ -15,19 +15,21 @@
 
 #[cfg(test)]
 mod conformance;
+mod gap;
 mod progress;
 pub mod sqlite;
 mod types;
 
 use futures_util::future::BoxFuture;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use messaging_bridge_clients::twilio::MessageSid;
 
 use crate::message::CustomerId;
 
+pub use gap::{AskedUpTo, Filled, Found, Gap, Listed, Place, Unfinished};
 pub use progress::{
-    Mark, PartSent, Rank, Receipt, ReceiptLevel, ReceiptReason, SendState, Standing, StatusReport,
-    WaitingReceipt,
+    Burial, Doubt, InDoubt, Mark, PartSent, Proved, Rank, Receipt, ReceiptLevel, ReceiptReason,
+    SendState, Standing, StatusReport, WaitingReceipt,
 };
 pub use types::{
     Appended, DeadLetter, DeadLetterCount, DeadLetterDetail, DeadLetterId, DeadReason, DedupKey,
@@ -43,7 +45,7 @@ pub trait Outbox: Send + Sync + 'static {
     // --- intake ---
 
     /// Stores a message with its key; a key already taken is answered [`Appended::Duplicate`]. Never waits for room:
-    /// a full queue is [`OutboxError::Full`] at once.
+    /// a full queue is [`OutboxError::Full`] or [`OutboxError::TooMany`] at once. Keys end only by a clock that is sure.
     fn append(&self, row: NewRow) -> Answer<'_, Appended>;
 
     /// Takes the key of an agent's message that cannot be carried, with the `Failed` receipt that tells so.
@@ -64,9 +66,10 @@ pub trait Outbox: Send + Sync + 'static {
     /// already (a repeated call, or a callback that was faster) it is true: the lane is to be looked at.
     fn complete(&self, seq: Seq) -> Answer<'_, bool>;
 
-    /// Ends a message without delivery. An outbound message also gets its `Failed` receipt, in the same transaction.
-    /// Returns the same as [`Outbox::complete`].
-    fn dead_letter(&self, seq: Seq, reason: DeadReason) -> Answer<'_, bool>;
+    /// Ends a message without delivery, if `part` is still its next one: a callback may have proven that part, and what
+    /// is proven is not given up. An outbound message also gets its `Failed` receipt, in the same transaction; a send
+    /// of it that may have been done makes that failure an inferred one.
+    fn dead_letter(&self, seq: Seq, part: u32, reason: DeadReason) -> Answer<'_, Burial>;
 
     /// Ends outbound messages that arrived before `before`, without waiting for their turn. `expired` is for those that
     /// were never tried, `unresolved` for those that carry an attempt mark. Returns how many ended.
@@ -80,16 +83,19 @@ pub trait Outbox: Send + Sync + 'static {
     // --- sends towards Twilio ---
 
     /// Commits the attempt mark of a part, before its POST: from here on a crash leaves the send ambiguous. `false`
-    /// when the row is gone, and nothing may be sent.
+    /// when the row is gone or at another part, and nothing may be sent.
     fn mark(&self, mark: Mark) -> Answer<'_, bool>;
 
     /// Removes the mark of an attempt that definitely sent nothing.
     fn unmark(&self, seq: Seq, send: SendId) -> Answer<'_, ()>;
 
+    /// Settles an attempt as not sent: the part is tried again. Its send is remembered, since a callback or a listed
+    /// message may still prove it. `false` when the row is gone or carries another mark.
+    fn not_sent(&self, seq: Seq, send: SendId) -> Answer<'_, bool>;
+
     /// Records the SID of a part that Twilio took; the last part completes the message. A late answer for a part that
-    /// a callback proved already changes nothing more; one for a dead letter takes it out of them. Returns whether the
-    /// lane is to be looked at again: after a late answer it always is.
-    fn part_sent(&self, sent: PartSent) -> Answer<'_, bool>;
+    /// a callback proved already changes nothing more (`None`); one for a dead letter takes it out of them.
+    fn part_sent(&self, sent: PartSent) -> Answer<'_, Option<Proved>>;
 
     /// What is known of a send.
     fn send_state(&self, send: &SendId) -> Answer<'_, Option<SendState>>;
@@ -97,11 +103,22 @@ pub trait Outbox: Send + Sync + 'static {
     /// Of these SIDs, those that a send of ours has taken.
     fn adopted(&self, sids: Vec<MessageSid>) -> Answer<'_, Vec<MessageSid>>;
 
+    /// The sends of one part, named by its first, of which nothing was heard; oldest first.
+    fn unproven(&self, first: &SendId) -> Answer<'_, Vec<SendId>>;
+
+    /// The other messages of this lane (dead letters, say) that may have been sent since then without our knowing.
+    fn others_in_doubt(
+        &self,
+        lane: &LaneKey,
+        but: Seq,
+        since: Timestamp,
+    ) -> Answer<'_, Vec<InDoubt>>;
+
     // --- receipts ---
 
     /// Raises the rank of a send by what a status callback reported; lower and repeated ranks change nothing. A callback
-    /// for a send in doubt proves that it was sent: its part, or with the last part its message, is complete. `None` for
-    /// a send that is not known.
+    /// for a send that may have been done proves that it was, also one that was settled as not sent: its part, or with
+    /// the last part its message, is complete. `None` for a send that is not known.
     fn raise(&self, report: StatusReport) -> Answer<'_, Option<Standing>>;
 
     /// The receipt that Genesys should get next: `Failed` first, then the longest waiting.
@@ -115,6 +132,37 @@ pub trait Outbox: Send + Sync + 'static {
 
     /// Puts a receipt back until later.
     fn receipt_defer(&self, receipt: &Receipt, until: Timestamp) -> Answer<'_, ()>;
+
+    // --- what was missed ---
+
+    /// The number that the next row gets.
+    fn next_seq(&self) -> Answer<'_, Seq>;
+
+    /// Of these keys, those that nobody has taken, ever.
+    fn lacking(&self, keys: Vec<String>) -> Answer<'_, Vec<String>>;
+
+    /// Stores the messages of a gap that still lack, each with its key; all or none. As an append it never waits for
+    /// room, and it leaves the part of the budget that is kept for webhooks.
+    fn fill(&self, gap: Gap) -> Answer<'_, Filled>;
+
+    /// Up to when nothing is missed; `None` on a new volume, and after a change of sender or organisation. Keys of
+    /// messages that came later are not purged.
+    fn gap_mark(&self) -> Answer<'_, Option<Timestamp>>;
+
+    /// Records up to when nothing is missed.
+    fn set_gap_mark(&self, mark: Timestamp) -> Answer<'_, ()>;
+
+    /// Sends with a SID and without a final status that were marked within these times (both included) and that this
+    /// round did not ask about yet; oldest first.
+    fn unfinished(
+        &self,
+        round: u32,
+        marked: (Timestamp, Timestamp),
+        limit: u32,
+    ) -> Answer<'_, Vec<Unfinished>>;
+
+    /// Records how far a round came.
+    fn asked(&self, round: u32, up_to: AskedUpTo) -> Answer<'_, ()>;
 
     // --- life ---
 
@@ -146,6 +194,10 @@ pub trait Outbox: Send + Sync + 'static {
 
     /// Removes what is past its retention, a bounded piece at a time. Returns whether there is more to look through.
     fn purge(&self, now: Timestamp) -> Answer<'_, bool>;
+
+    /// The clock was wrong while messages arrived between these times, as it told them: moves their arrival, marks and
+    /// retry times `by` so much. Their order and `channel.time` stay. Returns how many were moved.
+    fn restamp(&self, arrived: (Timestamp, Timestamp), by: SignedDuration) -> Answer<'_, u64>;
 
     /// Records the integration's id with the rows of this bridge, once it is known.
     fn learn_integration(&self, id: &str) -> Answer<'_, ()>;

@@ -6,7 +6,7 @@ use messaging_bridge_clients::genesys::{GenesysMessageId, ReasonCode};
 use messaging_bridge_clients::twilio::MessageSid;
 use serde::Serialize;
 
-use super::types::{SendId, Seq};
+use super::types::{LaneKey, SendId, Seq};
 use crate::message::CustomerId;
 
 /// The attempt mark of one part.
@@ -88,6 +88,15 @@ pub struct SendState {
     pub rank: Rank,
 }
 
+/// Another message of a lane that may have been sent without our knowing. Not shown: it holds the text.
+#[derive(Clone)]
+pub struct InDoubt {
+    /// The message as stored; `None` once its body was erased.
+    pub payload: Option<Vec<u8>>,
+    /// The part that is in doubt.
+    pub part: u32,
+}
+
 /// What a status callback says of a send.
 #[derive(Debug, Clone)]
 pub struct StatusReport {
@@ -102,12 +111,58 @@ pub struct StatusReport {
 }
 
 /// What a callback changed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
     /// The highest rank seen of this send.
     pub rank: Rank,
+    /// Whether this callback raised it.
+    pub risen: bool,
     /// Whether Genesys is to hear of it: a receipt waits now that did not wait before, or a higher one.
     pub receipt_waits: bool,
+    /// The waiting message that it proved to be sent, in part or as a whole.
+    pub proved: Option<Proved>,
+}
+
+/// A waiting message of which a part is known to be sent from now on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Proved {
+    /// Its lane, which is to be looked at again.
+    pub lane: LaneKey,
+    /// Genesys' id, if it has one.
+    pub genesys_id: Option<GenesysMessageId>,
+    /// In how many parts it goes.
+    pub parts: u32,
+    /// When its webhook arrived.
+    pub accepted: Timestamp,
+    /// Whether it was the last part: the message is complete.
+    pub complete: bool,
+    /// Whether the lane has more rows.
+    pub more: bool,
+}
+
+/// A head of which nobody knows whether its part was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Doubt {
+    /// The send that was tried last.
+    pub send: SendId,
+    /// When it was marked.
+    pub marked: Timestamp,
+    /// The first send of this part that may have been done: the last one itself, or one that was settled as not sent.
+    pub first: SendId,
+    /// When that one was marked.
+    pub first_marked: Timestamp,
+}
+
+/// What became of a request to end a message without delivery.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Burial {
+    /// It is a dead letter. Whether its lane has more rows.
+    Buried {
+        /// Whether it has.
+        more: bool,
+    },
+    /// It is gone, or the part in question was proven meanwhile: nothing was ended, and its lane is to be looked at.
+    GoneOn,
 }
 
 /// What an agent is told of an outbound message. Ordered: a higher level replaces a lower one, never the reverse. A

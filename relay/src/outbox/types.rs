@@ -10,7 +10,7 @@ use messaging_bridge_clients::genesys::GenesysMessageId;
 use messaging_bridge_clients::mask;
 use serde::{Deserialize, Serialize};
 
-use super::progress::{ReceiptLevel, ReceiptReason};
+use super::progress::{Doubt, ReceiptLevel, ReceiptReason};
 use crate::message::CustomerId;
 
 /// Which way a message goes.
@@ -211,8 +211,8 @@ pub struct Head {
     pub next_part: u32,
     /// Whether a part that was sent before has failed (outbound).
     pub part_failed: bool,
-    /// An attempt without a definite answer: its send, and when it was marked.
-    pub mark: Option<(SendId, Timestamp)>,
+    /// An attempt without a definite answer.
+    pub doubt: Option<Doubt>,
     /// The sender that was configured when it was stored.
     pub sender: String,
     /// The message as stored.
@@ -367,6 +367,14 @@ pub enum OutboxError {
         /// Bytes that wait.
         bytes: u64,
         /// Bytes allowed.
+        budget: u64,
+    },
+    /// As many messages wait as may.
+    #[error("{rows} messages wait in the outbox, its budget is {budget}")]
+    TooMany {
+        /// Messages that wait.
+        rows: u64,
+        /// Messages allowed.
         budget: u64,
     },
     /// The volume is (nearly) full.

@@ -43,6 +43,20 @@ pub(super) fn malformed() -> Response {
     refusal(StatusCode::BAD_REQUEST, "malformed")
 }
 
+/// Larger than anything that the platforms send.
+pub(super) fn too_large() -> Response {
+    refusal(StatusCode::PAYLOAD_TOO_LARGE, "too-large")
+}
+
+/// It did not come in time.
+pub(super) fn too_slow() -> Response {
+    let mut response = refusal(StatusCode::REQUEST_TIMEOUT, "too-slow");
+    response
+        .headers_mut()
+        .insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
 /// Nothing can be taken now.
 pub(super) fn unavailable(why: &'static str) -> Response {
     let mut response = refusal(StatusCode::SERVICE_UNAVAILABLE, why);
@@ -58,7 +72,7 @@ pub(super) fn not_stored(error: &OutboxError) -> (Verdict, Response) {
     tracing::warn!(%error, "a webhook was answered 503");
     let why = match error {
         OutboxError::Busy => "busy",
-        OutboxError::Full { .. } => "outbox-full",
+        OutboxError::Full { .. } | OutboxError::TooMany { .. } => "outbox-full",
         OutboxError::DiskFull { .. } => "disk-full",
         OutboxError::Store(_) | OutboxError::Newer { .. } => "store",
         OutboxError::Closed => "shutting-down",

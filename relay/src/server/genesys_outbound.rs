@@ -158,7 +158,7 @@ async fn refuse(
 }
 
 /// What makes two of these webhooks the same message.
-fn key(notification: &OutboundNotification, body: &[u8]) -> DedupKey {
+pub(super) fn key(notification: &OutboundNotification, body: &[u8]) -> DedupKey {
     if let Some(id) = &notification.id {
         let channel = notification.channel_id.as_deref().unwrap_or_default();
         return DedupKey {
@@ -178,7 +178,7 @@ fn key(notification: &OutboundNotification, body: &[u8]) -> DedupKey {
 
 /// What is to be done with a webhook.
 #[derive(Clone, PartialEq, Eq)]
-enum Intent {
+pub(super) enum Intent {
     /// Nothing that goes to the customer.
     Ignore,
     /// A message that cannot be carried, and nobody can be told: it has no id that a receipt could name.
@@ -191,7 +191,7 @@ enum Intent {
 
 /// Decides by kind and content. Unknown kinds are treated as messages that cannot be carried: silence would leave the
 /// agent believing.
-fn intent(profile: WireProfile, notification: OutboundNotification) -> Intent {
+pub(super) fn intent(profile: WireProfile, notification: OutboundNotification) -> Intent {
     let OutboundNotification {
         id,
         kind,

@@ -53,7 +53,7 @@ pub(super) fn asks(query: &str) -> bool {
 }
 
 /// The answer to exactly one acceptable token.
-fn challenge(query: &str) -> Option<String> {
+pub(super) fn challenge(query: &str) -> Option<String> {
     let mut tokens =
         form_urlencoded::parse(query.as_bytes()).filter(|(name, _)| name == "validationToken");
     let (Some((_, token)), None) = (tokens.next(), tokens.next()) else {

@@ -4,8 +4,13 @@
 //! never refused for its content; a full queue or disk is answered 503 at once.
 
 mod answer;
+mod bodies;
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing;
 mod genesys_outbound;
 mod handshake;
+pub mod port;
+mod seats;
 mod twilio_inbound;
 mod twilio_request;
 mod twilio_status;
@@ -18,25 +23,23 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 use messaging_bridge_clients::genesys::IntegrationId;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::admin::vitals::Vitals;
 use crate::clock::Clock;
 use crate::dispatch::Wake;
 use crate::dispatch::callbacks::Callbacks;
+use crate::dispatch::traffic::Traffic;
 use crate::outbox::{Outbox, OutboxError};
 use crate::public_url::{GENESYS_OUTBOUND, TWILIO_INBOUND, TWILIO_STATUS};
 use crate::secrets::Secrets;
 use crate::settings::Settings;
 
-/// Larger bodies are refused: Genesys' own limit for a body is 512,000 bytes, Twilio's messages are far smaller.
-const LARGEST_BODY: usize = 1024 * 1024;
-
 /// A commit that is not confirmed by then is answered 503; both platforms wait longer (10 s and 15 s).
 const COMMIT_PATIENCE: Duration = Duration::from_secs(4);
 
 /// De-duplication keys live this long, longer than any platform repeats.
-const KEY_LIFE: Duration = Duration::from_hours(30 * 24);
+pub(crate) const KEY_LIFE: Duration = Duration::from_hours(30 * 24);
 
 /// What the webhooks work with.
 pub struct Intake {
@@ -50,8 +53,12 @@ pub struct Intake {
     pub outbox: Arc<dyn Outbox>,
     /// Tells dispatch what was appended.
     pub wake: Wake,
-    /// Tells waiting senders what callbacks reported.
+    /// The way to Twilio: a callback may say that nothing gets through there.
+    pub outbound: Arc<Traffic>,
+    /// Tells which lane waits for a callback.
     pub callbacks: Arc<Callbacks>,
+    /// Told when a customer's message could not be stored.
+    pub missed: Arc<Notify>,
     /// What is seen from outside.
     pub vitals: Arc<Vitals>,
     /// Wall-clock time.
@@ -90,7 +97,8 @@ pub fn router(intake: Arc<Intake>) -> Router {
             GENESYS_OUTBOUND,
             get(handshake::receive).post(genesys_outbound::receive),
         )
-        .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        // The port has bounded it.
+        .layer(DefaultBodyLimit::disable())
         .with_state(intake);
     if prefix.is_empty() {
         routes

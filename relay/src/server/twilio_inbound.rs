@@ -1,6 +1,5 @@
 //! `POST /twilio/inbound`: a customer's message.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -8,13 +7,14 @@ use axum::extract::{OriginalUri, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use bytes::Bytes;
-use messaging_bridge_clients::twilio::{FormFields, InboundSms, MessageSid, parse_inbound};
+use messaging_bridge_clients::twilio::{FormFields, InboundSms, parse_inbound};
 
 use super::twilio_request::{self, Refused};
-use super::{Intake, KEY_LIFE, answer, committed};
+use super::{Intake, answer, committed};
 use crate::admin::vitals::{Hook, Verdict};
-use crate::message::{CustomerId, InboundText, Message, without_control_characters};
-use crate::outbox::{Appended, DedupKey, Direction, LaneKey, NewRow, Order};
+use crate::message::{InboundText, Message, without_control_characters};
+use crate::outbox::{Appended, Direction, LaneKey, NewRow, Order};
+use crate::received::{self, Received};
 
 /// Verifies, stores and answers.
 pub(super) async fn receive(
@@ -76,39 +76,39 @@ async fn take(
             };
             (verdict, answer::twiml())
         }
-        Err(error) => answer::not_stored(&error),
+        Err(error) => {
+            // Twilio may not come again: the message is looked for in its list.
+            intake.missed.notify_one();
+            answer::not_stored(&error)
+        }
     }
 }
 
 fn row(intake: &Intake, form: &FormFields, sms: InboundSms) -> NewRow {
-    let customer = CustomerId::new(sms.from.clone());
+    let text = canonical(form, sms);
     NewRow {
-        lane: LaneKey::new(Direction::Inbound, &customer),
-        key: key(&sms.message_sid),
+        lane: LaneKey::new(Direction::Inbound, &text.customer),
+        key: received::key(&text.sid),
         order: Order::Arrival,
         accepted: intake.clock.now(),
-        payload: Message::InboundText(canonical(form, sms, customer)).to_stored(),
+        payload: Message::InboundText(text).to_stored(),
         genesys_id: None,
     }
 }
 
-fn key(sid: &MessageSid) -> DedupKey {
-    DedupKey {
-        text: format!("twilio/{sid}"),
-        life: KEY_LIFE,
-    }
-}
-
-/// The canonical message of a customer's SMS or MMS. What cannot be carried yet is named in the text.
-fn canonical(form: &FormFields, sms: InboundSms, customer: CustomerId) -> InboundText {
-    let mut attributes = BTreeMap::from([
-        ("twilioTo".to_owned(), sms.to.clone()),
-        ("twilioChannel".to_owned(), "sms".to_owned()),
-        (
-            "twilioMessageSid".to_owned(),
-            sms.message_sid.as_str().to_owned(),
-        ),
-    ]);
+/// The canonical message of a webhook, with what only the webhook knows.
+pub(super) fn canonical(form: &FormFields, sms: InboundSms) -> InboundText {
+    let mut text = received::inbound_text(Received {
+        attachments: sms
+            .media
+            .iter()
+            .map(|media| media.content_type.as_deref())
+            .collect(),
+        body: &sms.body,
+        from: sms.from,
+        to: sms.to,
+        sid: sms.message_sid,
+    });
     // Best effort of Twilio, mostly for numbers of North America; flows route by them.
     for (field, name) in [
         ("FromCountry", "twilioFromCountry"),
@@ -118,47 +118,12 @@ fn canonical(form: &FormFields, sms: InboundSms, customer: CustomerId) -> Inboun
         ("OptOutType", "twilioOptOutType"),
     ] {
         if let Some(value) = form.get(field).filter(|value| !value.is_empty()) {
-            attributes.insert(
-                name.to_owned(),
-                without_control_characters(value).chars().take(64).collect(),
-            );
+            let value = without_control_characters(value);
+            let bounded = value.chars().take(64).collect();
+            text.attributes.insert(name.to_owned(), bounded);
         }
     }
-    InboundText {
-        text: text_of(&sms),
-        sid: sms.message_sid,
-        customer,
-        our_number: sms.to,
-        attributes,
-    }
-}
-
-/// The text, with a word for each attachment; never empty.
-fn text_of(sms: &InboundSms) -> String {
-    let body = without_control_characters(&sms.body);
-    let attachments = sms
-        .media
-        .iter()
-        .map(|media| placeholder(media.content_type.as_deref()).to_owned());
-    let lines: Vec<String> = Some(body)
-        .filter(|body| !body.trim().is_empty())
-        .into_iter()
-        .chain(attachments)
-        .collect();
-    if lines.is_empty() {
-        "[empty message]".into()
-    } else {
-        lines.join("\n")
-    }
-}
-
-fn placeholder(content_type: Option<&str>) -> &'static str {
-    match content_type.and_then(|kind| kind.split('/').next()) {
-        Some("image") => "[photo]",
-        Some("video") => "[video]",
-        Some("audio") => "[audio]",
-        _ => "[attachment]",
-    }
+    text
 }
 
 /// A planted fault: the suite must notice a number in a log.
@@ -184,8 +149,7 @@ mod tests {
         let account = "AccountSid=AC1&MessageSid=SM1&From=%2B15557654321&To=%2B15551230000";
         let form = FormFields::parse(format!("{account}&{fields}").as_bytes());
         let sms = parse_inbound(&form).unwrap();
-        let customer = CustomerId::new(sms.from.clone());
-        canonical(&form, sms, customer)
+        canonical(&form, sms)
     }
 
     #[rstest]

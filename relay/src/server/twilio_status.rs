@@ -9,12 +9,13 @@ use axum::extract::{OriginalUri, Path, State};
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use bytes::Bytes;
-use messaging_bridge_clients::twilio::{self, MessageStatus, StatusCallback, parse_status};
+use messaging_bridge_clients::twilio::{self, parse_status};
 
 use super::twilio_request::{self, Refused};
 use super::{Intake, answer, committed};
 use crate::admin::vitals::{Hook, Verdict};
-use crate::outbox::{OutboxError, Rank, ReceiptReason, SendId, Standing, StatusReport};
+use crate::outbox::SendId;
+use crate::status_report::{self, Recorder};
 
 /// Verifies, records and answers.
 pub(super) async fn receive(
@@ -46,13 +47,25 @@ async fn take(
     if callback.account_sid != intake.secrets_now().account {
         return Refused::Misrouted.answer();
     }
-    let Some(report) = report(send, callback) else {
+    let blocks = twilio::blocking_cause(callback.error_code);
+    let (sid, status, code) = (callback.message_sid, &callback.status, callback.error_code);
+    let Some(report) = status_report::report(send, sid, status, code) else {
         return (Verdict::Ignored, answer::twiml());
     };
     let sid = report.sid.clone();
     let recorded = committed({
         let intake = Arc::clone(intake);
-        async move { record(&intake, report).await }
+        async move {
+            let recorder = Recorder {
+                outbox: &*intake.outbox,
+                callbacks: &intake.callbacks,
+                wake: &intake.wake,
+                outbound: &intake.outbound,
+                vitals: &intake.vitals,
+                clock: &*intake.clock,
+            };
+            recorder.record(report, blocks).await
+        }
     });
     match recorded.await {
         Ok(Some(standing)) => {
@@ -61,74 +74,5 @@ async fn take(
         }
         Ok(None) => (Verdict::Unknown, answer::twiml()),
         Err(error) => answer::not_stored(&error),
-    }
-}
-
-/// Records a report, and tells whoever waits for it.
-async fn record(intake: &Intake, report: StatusReport) -> Result<Option<Standing>, OutboxError> {
-    let send = report.send.clone();
-    let standing = intake.outbox.raise(report).await?;
-    if let Some(standing) = standing {
-        intake.callbacks.tell(&send, standing.rank);
-        if standing.receipt_waits {
-            intake.wake.receipts();
-        }
-    }
-    Ok(standing)
-}
-
-/// What a callback reports; `None` for a status that tells nothing of a delivery.
-fn report(send: SendId, callback: StatusCallback) -> Option<StatusReport> {
-    let rank = rank(&callback.status)?;
-    let reason = (rank == Rank::Failed).then(|| {
-        let (code, sentence) = twilio::for_agent(callback.error_code);
-        ReceiptReason { code, sentence }
-    });
-    Some(StatusReport {
-        send,
-        sid: callback.message_sid,
-        rank,
-        reason,
-    })
-}
-
-fn rank(status: &MessageStatus) -> Option<Rank> {
-    match status {
-        MessageStatus::Accepted
-        | MessageStatus::Scheduled
-        | MessageStatus::Queued
-        | MessageStatus::Sending => Some(Rank::Accepted),
-        MessageStatus::Sent | MessageStatus::PartiallyDelivered => Some(Rank::Sent),
-        MessageStatus::Delivered => Some(Rank::Delivered),
-        MessageStatus::Read => Some(Rank::Read),
-        MessageStatus::Undelivered | MessageStatus::Failed | MessageStatus::Canceled => {
-            Some(Rank::Failed)
-        }
-        MessageStatus::Receiving | MessageStatus::Received | MessageStatus::Unknown(_) => None,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use rstest::rstest;
-
-    #[rstest]
-    #[case("accepted", Some(Rank::Accepted))]
-    #[case("scheduled", Some(Rank::Accepted))]
-    #[case("queued", Some(Rank::Accepted))]
-    #[case("sending", Some(Rank::Accepted))]
-    #[case("sent", Some(Rank::Sent))]
-    #[case("partially_delivered", Some(Rank::Sent))]
-    #[case("delivered", Some(Rank::Delivered))]
-    #[case("read", Some(Rank::Read))]
-    #[case("undelivered", Some(Rank::Failed))]
-    #[case("failed", Some(Rank::Failed))]
-    #[case("canceled", Some(Rank::Failed))]
-    #[case("receiving", None)]
-    #[case("received", None)]
-    #[case("teleported", None)]
-    fn every_state_has_its_rank(#[case] word: &str, #[case] expected: Option<Rank>) {
-        assert_eq!(rank(&MessageStatus::parse(word)), expected);
     }
 }

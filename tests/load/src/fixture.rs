@@ -7,8 +7,8 @@ use std::fs;
 use std::path::Path;
 
 use messaging_bridge_crds::{
-    BridgeName, QueueLimits, RELAY_CONFIG_VERSION, RelayConfig, RelayGenesys, RelayTwilio,
-    WireProfile,
+    BridgeName, OnUnresolved, QueueLimits, RELAY_CONFIG_VERSION, RelayConfig, RelayGenesys,
+    RelayTwilio, WireProfile,
 };
 
 use crate::error::LoadError;
@@ -33,13 +33,14 @@ pub(crate) const GENESYS_PATH: &str = "/genesys/outbound";
 /// Conversations. A multiple of the connections, so that each conversation stays on one and has an order.
 pub(crate) const CUSTOMERS: usize = 1024;
 
-/// The most that the schema lets a user allow: a burst of a tenth, then nine tenths a minute.
-pub(crate) const REQUESTS_PER_MINUTE: u32 = 100_000;
-/// Messages that go to Genesys before the budget holds any back.
-pub(crate) const BUDGET_BURST: usize = REQUESTS_PER_MINUTE as usize / 10;
+/// The most that the schema lets a user allow: 16,000 requests a second, more than a relay makes.
+const REQUESTS_PER_MINUTE: u32 = 1_000_000;
+/// The same towards Twilio.
+const MESSAGES_PER_SECOND: u32 = 10_000;
 
 /// So large that no scenario meets it.
 const QUEUE_BYTES: u64 = 16 << 30;
+const QUEUE_MESSAGES: u64 = 16 << 20;
 
 const GENESYS_SECRET: &str = "genesys";
 const TWILIO_SECRET: &str = "twilio";
@@ -96,17 +97,22 @@ pub(crate) fn relay_config() -> RelayConfig {
             integration_id: Some(INTEGRATION.to_owned()),
             wire_profile: WireProfile::Current,
             requests_per_minute: Some(REQUESTS_PER_MINUTE),
+            failure_notices: false,
             credentials: GENESYS_SECRET.to_owned(),
         },
         twilio: RelayTwilio {
             number: NUMBER.to_owned(),
             region: None,
             edge: None,
+            validity_seconds: 4 * 60 * 60,
+            on_unresolved: OnUnresolved::Fail,
+            messages_per_second: Some(MESSAGES_PER_SECOND),
             credentials: TWILIO_SECRET.to_owned(),
         },
         public_url: PUBLIC_URL.to_owned(),
         queue: QueueLimits {
             max_bytes: QUEUE_BYTES,
+            max_messages: QUEUE_MESSAGES,
         },
     }
 }

@@ -100,9 +100,20 @@ pub async fn operator(
     sandbox: &Sandbox,
     relays: &Relays,
 ) -> Operator {
+    operator_with(program, cluster, sandbox, relays, "").await
+}
+
+/// The same with more settings of the relay, as YAML in one line.
+async fn operator_with(
+    program: &str,
+    cluster: &Cluster,
+    sandbox: &Sandbox,
+    relays: &Relays,
+    relay: &str,
+) -> Operator {
     let url = sandbox.url();
     let settings = format!(
-        "{{version: 1, relay: {{image: 'relay:1'}}, platforms: {{genesysBaseUrl: '{url}', twilioBaseUrl: '{url}'}}}}"
+        "{{version: 1, relay: {{image: 'relay:1', {relay}}}, platforms: {{genesysBaseUrl: '{url}', twilioBaseUrl: '{url}'}}}}"
     );
     Operator::start(program, cluster, &settings, &relays.url).await
 }
@@ -215,7 +226,12 @@ impl ControlPlane {
 
     /// Starts it again, and waits until it is ready.
     pub async fn start_again(&self, program: &str) {
-        let again = operator(program, self.cluster, &self.sandbox, &self.relays).await;
+        self.start_again_with(program, "").await;
+    }
+
+    /// The same with more settings of the relay, as YAML in one line.
+    pub async fn start_again_with(&self, program: &str, relay: &str) {
+        let again = operator_with(program, self.cluster, &self.sandbox, &self.relays, relay).await;
         again.until_readyz(200).await;
         *self.operator.lock().await = again;
     }

@@ -6,6 +6,8 @@ use axum::extract::Request;
 use axum::response::Response;
 use bytes::Bytes;
 use http::{HeaderValue, Method, StatusCode};
+use jiff::Timestamp;
+use jiff::fmt::rfc2822::DateTimePrinter;
 
 use crate::call::{Call, Handled, Refusal, pairs};
 use crate::connection::Connection;
@@ -126,7 +128,7 @@ impl Gate {
                     *response.body_mut() = body.to_string().into();
                 }
                 self.show(world, Some(status), None);
-                self.dress(response)
+                self.dress(world, response)
             }
             Instead::RateLimited(seconds) => {
                 let mut response = self.error(429);
@@ -134,7 +136,7 @@ impl Gate {
                     .headers_mut()
                     .insert("retry-after", HeaderValue::from(seconds));
                 self.show(world, Some(429), Some(&format!("retry after {seconds} s")));
-                self.dress(response)
+                self.dress(world, response)
             }
         }
     }
@@ -144,7 +146,7 @@ impl Gate {
         match lost {
             None => {
                 self.show(world, Some(response.status().as_u16()), None);
-                self.dress(response)
+                self.dress(world, response)
             }
             Some(Lost::Cut) => {
                 self.show(world, None, Some("done, answer lost"));
@@ -153,7 +155,7 @@ impl Gate {
             }
             Some(Lost::Status(status)) => {
                 self.show(world, Some(status), Some("done, answer lost"));
-                self.dress(self.error(status))
+                self.dress(world, self.error(status))
             }
         }
     }
@@ -166,14 +168,20 @@ impl Gate {
         }
     }
 
-    /// Each platform names each request.
-    fn dress(&self, mut response: Response) -> Response {
+    /// Each platform names each request, and says what time it is.
+    fn dress(&self, world: &World, mut response: Response) -> Response {
         let (name, id) = match self.platform {
             Platform::Twilio => ("twilio-request-id", crate::ids::sid("RQ")),
             Platform::Genesys => ("inin-correlation-id", crate::ids::uuid()),
         };
         let id = HeaderValue::from_maybe_shared(Bytes::from(id)).expect("an id is visible ASCII");
         response.headers_mut().insert(name, id);
+        let date = Timestamp::now() + world.options.date_offset;
+        if let Ok(date) = DateTimePrinter::new().timestamp_to_rfc9110_string(&date)
+            && let Ok(date) = HeaderValue::try_from(date)
+        {
+            response.headers_mut().insert(http::header::DATE, date);
+        }
         response
     }
 

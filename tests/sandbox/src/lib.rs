@@ -40,13 +40,13 @@ mod twilio;
 mod view;
 mod world;
 
-pub use faults::{Effect, Endpoint, Fault, FaultError, Faults, FinalStatus};
+pub use faults::{Effect, Endpoint, Fault, FaultError, Faults, FinalStatus, Untruth};
 pub use genesys::WebhookOutcome;
 pub use log::{
     Answer, CallbackAttempt, GenesysEvent, GenesysInbound, Log, Platform, Reason, ReceiptSeen,
     Rejected, TwilioSend, WebhookAttempt,
 };
-pub use options::{Integration, Options, Profile, SandboxError};
+pub use options::{Integration, Options, Profile, RateLimiter, SandboxError};
 pub use requests::{PlatformRequest, by_user_agent};
 pub use sandbox::Sandbox;
 pub use settings::{

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use url::Url;
 
 use crate::settings::{self, MIN_WEBHOOK_SECRET};
@@ -50,8 +51,53 @@ pub struct Options {
     pub token_life: Duration,
     /// Requests that one token may make in one minute; above it Genesys answers 429.
     pub genesys_limit_per_minute: u32,
+    /// How they are counted.
+    pub genesys_limiter: RateLimiter,
+    /// The window in which they are counted, real: each holds its share of the minute.
+    pub genesys_window: Duration,
+    /// How far the clocks of both platforms are from this machine's, as their `Date` headers show it. Only these show
+    /// it: times in bodies and in the log are the machine's.
+    pub date_offset: SignedDuration,
     /// Seed of the faults' probabilities. Identifiers are random whatever the seed.
     pub seed: u64,
+}
+
+/// How Genesys counts the requests of a token. The platform does not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RateLimiter {
+    /// In one window after the other, each begun by the first request in it.
+    #[default]
+    Fixed,
+    /// In the window that ends now. What is refused is not counted.
+    Sliding,
+    /// As a leaky bucket, which takes this many at once and then one at a time, evenly.
+    Leaky {
+        /// So many at once.
+        burst: u32,
+    },
+}
+
+/// The rate limit of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RateLimit {
+    pub(crate) per_minute: u32,
+    pub(crate) limiter: RateLimiter,
+    pub(crate) window: Duration,
+}
+
+impl RateLimit {
+    /// What a window holds.
+    pub(crate) fn per_window(self) -> u32 {
+        let share = self.window.as_secs_f64() / 60.0;
+        let requests = (f64::from(self.per_minute) * share).round();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a share of a number of requests is one"
+        )]
+        let requests = requests as u32;
+        requests.max(1)
+    }
 }
 
 /// An Open Messaging integration of the Genesys organisation.
@@ -102,6 +148,9 @@ impl Default for Options {
             genesys_time_limit: Duration::from_secs(10),
             token_life: Duration::from_hours(24),
             genesys_limit_per_minute: 300,
+            genesys_limiter: RateLimiter::Fixed,
+            genesys_window: Duration::from_mins(1),
+            date_offset: SignedDuration::ZERO,
             seed: 0,
         }
     }
@@ -131,6 +180,14 @@ impl Options {
             return Err(SandboxError::PublicUrl(self.public_url.to_string()));
         }
         Ok(())
+    }
+
+    pub(crate) fn rate_limit(&self) -> RateLimit {
+        RateLimit {
+            per_minute: self.genesys_limit_per_minute,
+            limiter: self.genesys_limiter,
+            window: self.genesys_window,
+        }
     }
 
     /// `{public_url}/{path}`, whether or not the public URL ends in a slash.

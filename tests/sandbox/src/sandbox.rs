@@ -110,6 +110,23 @@ impl Sandbox {
         genesys::agent_sends_raw(&self.world, &self.options().integration.id, &body).await
     }
 
+    /// The account's owner redacts a message: it is still listed, without its text and attachments.
+    pub fn redact(&self, sid: &str) {
+        if let Some(message) = self.world.state().twilio.message_mut(sid) {
+            message.body.clear();
+            message.media = 0;
+            message.media_types.clear();
+        }
+    }
+
+    /// Moves a customer's message into the past, as if it had come so long ago.
+    pub fn backdate(&self, sid: &str, by: std::time::Duration) {
+        if let Some(message) = self.world.state().twilio.message_mut(sid) {
+            message.created -= by;
+            message.sent = message.sent.map(|sent| sent - by);
+        }
+    }
+
     /// Replaces all planted faults, and frees what they held back. Rules without meaning ([`Faults::check`]) do
     /// nothing.
     pub fn set_faults(&self, faults: impl Into<Faults>) {

@@ -1,36 +1,50 @@
-//! A relay under load that is killed again and again, each time inside a named step.
+//! A relay under load that is ended by force again and again: inside a named step, or at any moment at all.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use jiff::Timestamp;
 use messaging_bridge_relay::steps::HOLD;
-use messaging_bridge_sandbox::Sandbox;
+use messaging_bridge_sandbox::{Faults, Sandbox};
 use rand::RngExt as _;
-use tokio::task::JoinHandle;
 
-use crate::BODY_MARK;
+use crate::load::{Load, Rhythm};
 use crate::process::{Relay, leaks};
 use crate::tenant::Tenant;
-use crate::verdict::{Sent, Verdict, judge};
+use crate::verdict::{Kill, Verdict, judge_killed};
 
-/// Customers who write at the same time.
-pub const CUSTOMERS: usize = 6;
 /// A relay that does not meet its step within this is killed all the same, but not counted.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the last relay may take to deliver what waits: a send in doubt is looked up for more than a minute, and a
+/// lane may hold several.
+const TO_DRAIN: Duration = Duration::from_mins(6);
+/// A relay that is killed at random lives at most this long.
+const LONGEST_LIFE: Duration = Duration::from_millis(1200);
+
+/// When a relay is killed.
+#[derive(Debug, Clone)]
+pub enum Moment {
+    /// Inside each of these steps, in turn.
+    Steps(Vec<&'static str>),
+    /// At any time, also while it starts.
+    Random,
+}
 
 /// A run.
 #[derive(Debug, Clone)]
 pub struct Plan<'p> {
     /// The relay's binary.
     pub binary: &'p str,
-    /// Which steps to kill in, in turn.
-    pub steps: &'p [&'p str],
-    /// Kills for each step.
+    /// When to kill.
+    pub moment: Moment,
+    /// Kills; for each step, if there are some.
     pub kills: usize,
-    /// Planted faults, as `FAILPOINTS` takes them.
-    pub faults: Option<&'p str>,
+    /// Planted faults and switches, as `FAILPOINTS` takes them.
+    pub failpoints: Option<&'p str>,
+    /// What the platforms do meanwhile.
+    pub platforms: Faults,
+    /// Who writes.
+    pub rhythm: Rhythm,
 }
 
 /// What came of it.
@@ -38,52 +52,115 @@ pub struct Plan<'p> {
 pub struct Outcome {
     /// From what the platforms saw.
     pub verdict: Verdict,
-    /// Kills inside each step.
+    /// Kills inside each step; at random, under `start` and `run`.
     pub killed: BTreeMap<String, usize>,
     /// Lines of any log that hold what must not be there.
     pub leaks: Vec<String>,
+    /// What every relay has logged, one after the other.
+    pub log: String,
+}
+
+struct Run<'r> {
+    tenant: &'r Tenant,
+    plan: &'r Plan<'r>,
+    kills: Vec<Kill>,
+    killed: BTreeMap<String, usize>,
+    leaks: Vec<String>,
+    log: String,
 }
 
 /// Runs the plan to its end, lets a last relay drain, and judges.
 pub async fn run(tenant: &Tenant, plan: &Plan<'_>) -> Outcome {
-    let load = Load::start(&tenant.sandbox);
-    let mut killed: BTreeMap<String, usize> = BTreeMap::new();
-    let mut found = Vec::new();
+    tenant.sandbox.set_faults(plan.platforms.clone());
+    let load = Load::start(&tenant.sandbox, &plan.rhythm);
+    let mut run = Run {
+        tenant,
+        plan,
+        kills: Vec::new(),
+        killed: BTreeMap::new(),
+        leaks: Vec::new(),
+        log: String::new(),
+    };
     for _ in 0..plan.kills {
-        for step in plan.steps {
-            let skip = rand::rng().random_range(0..12);
-            let mut relay = start(tenant, plan, Some(&format!("{step}:{skip}"))).await;
-            if relay.at_step(PATIENCE).await {
-                *killed.entry((*step).to_owned()).or_default() += 1;
+        match &plan.moment {
+            Moment::Steps(steps) => {
+                for step in steps {
+                    run.inside(step).await;
+                }
             }
-            let inside = rand::rng().random_range(0.0..1.0);
-            tokio::time::sleep(HOLD.mul_f64(inside)).await;
-            found.extend(leaks(&relay.kill_unscanned().await, &tenant.unspeakable()));
+            Moment::Random => run.at_random().await,
         }
     }
-    // The last one drains without the planted fault: what the fault did cannot be undone any more.
-    let sound = Plan {
-        faults: None,
-        ..plan.clone()
-    };
-    let relay = start(tenant, &sound, None).await;
+    // The last one drains on gentle platforms and without the planted fault: what they did cannot be undone any more.
+    tenant.sandbox.set_faults(Faults::default());
+    let relay = Relay::start_with(plan.binary, tenant, &[("MB_LOG_FORMAT", "json")]).await;
     let sent = load.stop().await;
-    settle_webhooks(&tenant.sandbox).await;
-    relay.until_drained(Duration::from_mins(2)).await;
-    found.extend(leaks(&relay.kill_unscanned().await, &tenant.unspeakable()));
+    drain(tenant, &relay).await;
+    run.kill(relay).await;
     Outcome {
-        verdict: judge(&sent, &tenant.sandbox.log()),
-        killed,
-        leaks: found,
+        verdict: judge_killed(&sent, &tenant.sandbox.log(), &run.kills),
+        killed: run.killed,
+        leaks: run.leaks,
+        log: run.log,
     }
 }
 
-async fn start(tenant: &Tenant, plan: &Plan<'_>, step: Option<&str>) -> Relay {
-    let mut environment = Vec::new();
-    environment.extend(step.map(|step| ("MB_STEP", step)));
-    environment.extend(plan.faults.map(|faults| ("FAILPOINTS", faults)));
-    environment.push(("MB_LOG_FORMAT", "json"));
-    Relay::start_with(plan.binary, tenant, &environment).await
+/// Waits until everything that was written has its end.
+pub async fn drain(tenant: &Tenant, relay: &Relay) {
+    settle_webhooks(&tenant.sandbox).await;
+    relay.until_drained(TO_DRAIN).await;
+    // The last sends' callbacks, and their receipts.
+    settle_webhooks(&tenant.sandbox).await;
+    relay.until_drained(TO_DRAIN).await;
+}
+
+impl Run<'_> {
+    async fn inside(&mut self, step: &str) {
+        let skip = rand::rng().random_range(0..12);
+        let at = format!("{step}:{skip}");
+        let mut environment = self.environment();
+        environment.push(("MB_STEP", &at));
+        let mut relay = Relay::start_with(self.plan.binary, self.tenant, &environment).await;
+        if relay.at_step(PATIENCE).await {
+            *self.killed.entry(step.to_owned()).or_default() += 1;
+        }
+        let inside = rand::rng().random_range(0.0..1.0);
+        tokio::time::sleep(HOLD.mul_f64(inside)).await;
+        self.kill(relay).await;
+    }
+
+    async fn at_random(&mut self) {
+        let environment = self.environment();
+        // One in five ends while it starts, and recovers what the one before it left.
+        let starting = rand::rng().random_range(0..5) == 0;
+        let mut relay = Relay::launch(self.plan.binary, self.tenant, &environment);
+        let share = rand::rng().random_range(0.0..1.0);
+        let (word, life) = if starting {
+            ("start", HOLD)
+        } else {
+            relay.until_ready().await;
+            ("run", LONGEST_LIFE)
+        };
+        tokio::time::sleep(life.mul_f64(share)).await;
+        *self.killed.entry(word.to_owned()).or_default() += 1;
+        self.kill(relay).await;
+    }
+
+    fn environment(&self) -> Vec<(&'static str, &str)> {
+        let planted = self.plan.failpoints.map(|faults| ("FAILPOINTS", faults));
+        [("MB_LOG_FORMAT", "json")]
+            .into_iter()
+            .chain(planted)
+            .collect()
+    }
+
+    async fn kill(&mut self, relay: Relay) {
+        let before = Timestamp::now();
+        let log = relay.kill_unscanned().await;
+        self.kills.push((before, Timestamp::now()));
+        self.leaks.extend(leaks(&log, &self.tenant.unspeakable()));
+        self.log.push_str(&log);
+    }
 }
 
 /// Waits until the platforms have given up or got through with every webhook: nothing new for a second.
@@ -98,68 +175,4 @@ pub async fn settle_webhooks(sandbox: &Sandbox) {
         seen = now;
         tokio::time::sleep(Duration::from_secs(1)).await;
     }
-}
-
-/// Customers and agents who write all the time.
-pub struct Load {
-    stop: Arc<AtomicBool>,
-    writers: Vec<JoinHandle<Conversation>>,
-}
-
-struct Conversation {
-    customer: String,
-    by_customer: Vec<(String, String)>,
-    by_agent: Vec<(String, String)>,
-}
-
-impl Load {
-    /// Everybody begins to write.
-    pub fn start(sandbox: &Sandbox) -> Self {
-        let stop = Arc::new(AtomicBool::new(false));
-        let writers = (0..CUSTOMERS)
-            .map(|number| tokio::spawn(write(sandbox.clone(), number, Arc::clone(&stop))))
-            .collect();
-        Self { stop, writers }
-    }
-
-    /// Everybody finishes; what they wrote.
-    ///
-    /// # Panics
-    ///
-    /// When one of them did.
-    pub async fn stop(self) -> Sent {
-        self.stop.store(true, Ordering::SeqCst);
-        let mut sent = Sent::default();
-        for writer in self.writers {
-            let written = writer.await.expect("a writer does not panic");
-            sent.by_customers
-                .insert(written.customer.clone(), written.by_customer);
-            sent.by_agents.insert(written.customer, written.by_agent);
-        }
-        sent
-    }
-}
-
-async fn write(sandbox: Sandbox, number: usize, stop: Arc<AtomicBool>) -> Conversation {
-    let customer = format!("+1555765400{number}");
-    let mut conversation = Conversation {
-        customer: customer.clone(),
-        by_customer: Vec::new(),
-        by_agent: Vec::new(),
-    };
-    for turn in 0.. {
-        if stop.load(Ordering::SeqCst) {
-            break;
-        }
-        let text = format!("{BODY_MARK} {number}-{turn}");
-        let question = format!("{text} ?");
-        let sid = sandbox.customer_sends(&customer, &question).await;
-        conversation.by_customer.push((sid, question));
-        let answer = format!("{text} !");
-        let id = sandbox.agent_sends(&customer, &answer).await;
-        conversation.by_agent.push((id, answer));
-        let pause = rand::rng().random_range(20..60);
-        tokio::time::sleep(Duration::from_millis(pause)).await;
-    }
-    conversation
 }

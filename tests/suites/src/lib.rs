@@ -7,6 +7,11 @@
 pub mod collector;
 pub mod command;
 pub mod crash;
+pub mod doubt;
+pub mod healing;
+pub mod hostile;
+pub mod load;
+pub mod power;
 pub mod process;
 pub mod signed;
 pub mod tenant;
@@ -80,4 +85,33 @@ pub async fn sent(tenant: &Tenant, count: usize) -> Vec<String> {
         (sends.len() >= count).then(|| sends.into_iter().map(|send| send.body).collect())
     })
     .await
+}
+
+/// A number that the environment sets, for suites that run longer where there is time.
+///
+/// # Panics
+///
+/// When it is set and no number.
+pub fn number_from_environment(name: &str) -> Option<usize> {
+    let text = std::env::var(name).ok()?;
+    let number = text.parse();
+    Some(number.unwrap_or_else(|_| panic!("{name}={text} is no number")))
+}
+
+/// Prints what a suite measured, and keeps it with the other outputs of a run, if there is a place for them
+/// (`CI_OUTPUT_DIR`).
+///
+/// # Panics
+///
+/// When the place cannot be written to.
+#[expect(
+    clippy::print_stdout,
+    reason = "a figure of a suite belongs to its output"
+)]
+pub fn keep(name: &str, text: &str) {
+    println!("{name}\n{text}");
+    if let Some(place) = std::env::var_os("CI_OUTPUT_DIR") {
+        let file = std::path::Path::new(&place).join(format!("{name}.txt"));
+        std::fs::write(file, text).expect("the output can be written");
+    }
 }

@@ -33,9 +33,20 @@ impl Relay {
     ///
     /// When it does not become ready.
     pub async fn start_with(binary: &str, tenant: &Tenant, environment: &[(&str, &str)]) -> Self {
+        let mut relay = Self::launch(binary, tenant, environment);
+        relay.until_ready().await;
+        relay
+    }
+
+    /// Starts a relay with these environment variables and does not wait for it.
+    ///
+    /// # Panics
+    ///
+    /// When its binary cannot be started.
+    pub fn launch(binary: &str, tenant: &Tenant, environment: &[(&str, &str)]) -> Self {
         let mut command = Command::new(binary);
         command.arg("run");
-        Self::spawn(command, tenant, environment).await
+        Self::spawn(command, tenant, environment)
     }
 
     /// Starts a relay whose data directory is a volume of its own with this many megabytes (a tmpfs in a mount
@@ -50,10 +61,12 @@ impl Relay {
         let script = "mount -t tmpfs -o size=\"$1\"m tmpfs \"$2\" && shift 2 && exec \"$@\"";
         command.args(["-rm", "sh", "-c", script, "sh", &megabytes.to_string()]);
         command.arg(tenant.data_dir()).arg(binary).arg("run");
-        Self::spawn(command, tenant, &[]).await
+        let mut relay = Self::spawn(command, tenant, &[]);
+        relay.until_ready().await;
+        relay
     }
 
-    async fn spawn(mut command: Command, tenant: &Tenant, environment: &[(&str, &str)]) -> Self {
+    fn spawn(mut command: Command, tenant: &Tenant, environment: &[(&str, &str)]) -> Self {
         let mut child = command
             .args(tenant.run_flags())
             .envs(environment.iter().copied())
@@ -81,24 +94,28 @@ impl Relay {
                 }
             }
         });
-        let mut relay = Self {
+        Self {
             child,
             log,
             step,
             unspeakable: tenant.unspeakable(),
             admin: tenant.admin(),
-        };
-        relay.until_ready().await;
-        relay
+        }
     }
 
-    async fn until_ready(&mut self) {
+    /// Waits until it is ready.
+    ///
+    /// # Panics
+    ///
+    /// When it does not become ready.
+    pub async fn until_ready(&mut self) {
+        let client = reqwest_client();
         let url = self.admin.join("/readyz").expect("a valid path");
-        for _ in 0..500 {
+        for _ in 0..1500 {
             if let Ok(Some(status)) = self.child.try_wait() {
                 panic!("the relay ended with {status}:\n{}", self.log());
             }
-            if reqwest_client()
+            if client
                 .get(url.clone())
                 .send()
                 .await
@@ -222,6 +239,30 @@ impl Relay {
             .expect("a child can be waited for");
         self.scan_log();
         status
+    }
+
+    /// Its process id.
+    ///
+    /// # Panics
+    ///
+    /// When it has ended.
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("it is running")
+    }
+
+    /// Its resident memory, in KiB.
+    ///
+    /// # Panics
+    ///
+    /// When it has ended.
+    pub fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid()))
+            .expect("a running process has a status");
+        status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok())
+            .expect("the kernel says how much is resident")
     }
 
     /// What it has logged so far.

@@ -79,6 +79,33 @@ pub async fn post_twilio(tenant: &Tenant, path: &str, fields: &[(String, String)
     post_form(tenant, &format!("/acme{path}"), fields, Some(&signature)).await
 }
 
+/// The same as a request that is still to be sent, by a client of the caller's: for many.
+///
+/// # Panics
+///
+/// When the path is none.
+pub fn twilio_request(
+    client: &reqwest::Client,
+    tenant: &Tenant,
+    path: &str,
+    fields: &[(String, String)],
+) -> reqwest::RequestBuilder {
+    let options = tenant.sandbox.options();
+    let url = format!(
+        "{}{path}",
+        options.public_url.as_str().trim_end_matches('/')
+    );
+    let signature = twilio_signature(&options.auth_token, &url, fields);
+    let body = form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(fields)
+        .finish();
+    client
+        .post(tenant.public().join(path).expect("a valid path"))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .header("x-twilio-signature", signature)
+        .body(body)
+}
+
 /// Posts a form to any path of the relay.
 ///
 /// # Panics

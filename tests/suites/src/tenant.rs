@@ -27,9 +27,43 @@ pub struct Spec {
     /// `spec.genesys.integrationName`, if not the sandbox's.
     pub integration_name: Option<String>,
     /// `spec.genesys.requestsPerMinute`; the tests do not wait for Genesys' default.
-    pub requests_per_minute: Option<u32>,
+    pub requests_per_minute: Pace,
     /// `queue.maxBytes` of a rendered configuration, which is then used instead of the manifest.
     pub max_bytes: Option<u64>,
+    /// Further lines of `spec.genesys`, each with its indentation and line end.
+    pub genesys: String,
+    /// Further lines of `spec.twilio`, the same.
+    pub twilio: String,
+    /// How long the relay waits for callbacks and listings; the tests do not wait for the defaults.
+    pub waits: SettleWaits,
+}
+
+/// How long the relay waits before it believes that a send without an answer was not done.
+#[derive(Debug, Clone, Copy)]
+pub struct SettleWaits {
+    /// For its callback, in milliseconds.
+    pub callback: u64,
+    /// Over three listings, in milliseconds.
+    pub listings: u64,
+}
+
+impl Default for SettleWaits {
+    fn default() -> Self {
+        Self {
+            callback: 1_000,
+            listings: 1_500,
+        }
+    }
+}
+
+/// How many requests a minute a relay of the tests allows itself towards Genesys.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Pace {
+    /// So many that no test waits for them.
+    #[default]
+    Unbounded,
+    /// What the answers state, as in a manifest that says nothing.
+    AsStated,
 }
 
 /// The options of a sandbox for tests: the demo's tenant, with fast carriers and a high limit.
@@ -136,6 +170,8 @@ impl Tenant {
             ("--data-dir", path(&self.data_dir())),
             ("--secrets-every", "1".into()),
             ("--drain-seconds", "0".into()),
+            ("--settle-callback-ms", self.spec.waits.callback.to_string()),
+            ("--settle-listings-ms", self.spec.waits.listings.to_string()),
         ] {
             flags.extend([flag.to_owned(), value]);
         }
@@ -164,17 +200,22 @@ impl Tenant {
             .integration_name
             .as_ref()
             .unwrap_or(&options.integration.name);
-        let per_minute = self.spec.requests_per_minute.unwrap_or(100_000);
+        let per_minute = match self.spec.requests_per_minute {
+            Pace::Unbounded => "1000000",
+            Pace::AsStated => "null",
+        };
         let profile = match options.profile {
             Profile::Current => "Current",
             Profile::Guide => "Guide",
         };
         let (number, public_url) = (&options.number, &options.public_url);
+        let (genesys, twilio) = (&self.spec.genesys, &self.spec.twilio);
         let manifest = format!(
             "apiVersion: messagingbridge.io/v1alpha1\nkind: MessagingBridge\nmetadata: {{name: acme, namespace: tests}}\n\
              spec:\n  genesys:\n    region: us-east-1\n    integrationName: {name}\n    wireProfile: {profile}\n    \
-             requestsPerMinute: {per_minute}\n    credentialsSecretRef: {{name: genesys}}\n  twilio:\n    \
-             number: \"{number}\"\n    credentialsSecretRef: {{name: twilio}}\n  publicUrl: {public_url}\n"
+             requestsPerMinute: {per_minute}\n    credentialsSecretRef: {{name: genesys}}\n{genesys}  twilio:\n    \
+             number: \"{number}\"\n    messagesPerSecond: 10000\n    credentialsSecretRef: {{name: twilio}}\n{twilio}  \
+             publicUrl: {public_url}\n"
         );
         write(&self.directory.path().join("bridge.yaml"), &manifest);
         let Some(max_bytes) = self.spec.max_bytes else {
@@ -187,7 +228,7 @@ impl Tenant {
         );
         let _ = write!(
             config,
-            "  integrationId: {}\ntwilio: {{number: \"{number}\", credentials: twilio}}\npublicUrl: {public_url}\n\
+            "  integrationId: {}\ntwilio: {{number: \"{number}\", credentials: twilio, messagesPerSecond: 10000}}\npublicUrl: {public_url}\n\
              queue: {{maxBytes: {max_bytes}}}\n",
             options.integration.id
         );

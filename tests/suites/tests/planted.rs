@@ -1,6 +1,8 @@
 //! Planted faults: each must turn the judgement of the crash suite red, or the suite proves nothing.
 
-use messaging_bridge_suites::crash::{Outcome, Plan, run};
+use messaging_bridge_sandbox::Faults;
+use messaging_bridge_suites::crash::{Moment, Outcome, Plan, run};
+use messaging_bridge_suites::load::Rhythm;
 use messaging_bridge_suites::tenant::Tenant;
 
 const RELAY: &str = env!("CARGO_BIN_EXE_relay-under-test");
@@ -9,14 +11,20 @@ const RELAY: &str = env!("CARGO_BIN_EXE_relay-under-test");
 const ROUNDS: usize = 4;
 
 /// Runs rounds of kills with a fault until `noticed` says so.
-async fn is_noticed(fault: &str, steps: &[&str], noticed: impl Fn(&Outcome) -> bool) -> bool {
+async fn is_noticed(
+    fault: &str,
+    steps: &[&'static str],
+    noticed: impl Fn(&Outcome) -> bool,
+) -> bool {
     for _ in 0..ROUNDS {
         let tenant = Tenant::fast().await;
         let plan = Plan {
             binary: RELAY,
-            steps,
+            moment: Moment::Steps(steps.to_vec()),
             kills: 3,
-            faults: Some(fault),
+            failpoints: Some(fault),
+            platforms: Faults::default(),
+            rhythm: Rhythm::busy(),
         };
         if noticed(&run(&tenant, &plan).await) {
             return true;

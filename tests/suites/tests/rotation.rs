@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use messaging_bridge_sandbox::{AccountSettings, ClientSettings, IntegrationSettings};
-use messaging_bridge_suites::crash::{Load, settle_webhooks};
+use messaging_bridge_suites::crash::settle_webhooks;
+use messaging_bridge_suites::load::{Load, Rhythm};
 use messaging_bridge_suites::process::Relay;
 use messaging_bridge_suites::tenant::Tenant;
 use messaging_bridge_suites::verdict::judge;
@@ -227,7 +228,7 @@ async fn a_rotation_under_load_refuses_and_loses_nothing(
             .then_some(())
     })
     .await;
-    let writers = Load::start(&tenant.sandbox);
+    let writers = Load::start(&tenant.sandbox, &Rhythm::busy());
     tokio::time::sleep(MEANWHILE).await;
 
     (rotation.prepare)(&tenant);

@@ -12,11 +12,14 @@ use kube::client::Body;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use crate::apply::Rewritten;
 use crate::dereference::LiveChildren;
 
 #[derive(Clone, Default)]
 pub(super) struct FakeServer {
     state: Arc<Mutex<State>>,
+    /// What the operator remembers of the answers.
+    pub(super) rewritten: Arc<Rewritten>,
 }
 
 #[derive(Default)]
@@ -26,6 +29,8 @@ struct State {
     calls: Vec<String>,
     refusals: Vec<Refusal>,
     uids: u32,
+    /// What admission makes of each object: place, pointer, value.
+    rewrites: Vec<(String, String, Value)>,
 }
 
 struct Refusal {
@@ -65,6 +70,12 @@ impl FakeServer {
             let (parent, field) = pointer.rsplit_once('/').expect("a pointer has a slash");
             object.pointer_mut(parent).expect("the parent is there")[field] = value;
         });
+    }
+
+    /// From now on a webhook sets this field of the object whenever it is written.
+    pub(super) fn rewrite(&self, place: &str, pointer: &str, value: Value) {
+        let rewrite = (place.to_owned(), pointer.to_owned(), value);
+        self.locked(|state| state.rewrites.push(rewrite));
     }
 
     /// Refuses the call, for example `PATCH statefulsets/acme-relay`, so many times.
@@ -147,6 +158,9 @@ impl FakeServer {
                     let next = if query.contains("force=true") {
                         sent
                     } else {
+                        if place.starts_with("services/") {
+                            state.calls.push(fields(&sent));
+                        }
                         merged(live.unwrap_or_default(), sent)
                     };
                     success(&if dry { next } else { state.store(&place, next) })
@@ -164,6 +178,10 @@ impl State {
             .get(place)
             .map(|live| live["metadata"]["uid"].clone());
         self.uids += 1;
+        for (_, pointer, value) in self.rewrites.iter().filter(|(of, ..)| of == place) {
+            let (parent, field) = pointer.rsplit_once('/').expect("a pointer has a slash");
+            object.pointer_mut(parent).expect("the parent is there")[field] = value.clone();
+        }
         object["metadata"]["uid"] = known.unwrap_or_else(|| json!(format!("o-{}", self.uids)));
         self.objects.insert(place.to_owned(), object.clone());
         object
@@ -185,6 +203,24 @@ fn propagation(body: &[u8]) -> String {
     format!(
         "  dependents: {}",
         options["propagationPolicy"].as_str().unwrap_or("default")
+    )
+}
+
+/// The fields that a merge patch sets, two levels deep, as a line of the log.
+fn fields(patch: &Value) -> String {
+    let inner = |(outer, fields): (&String, &Value)| {
+        let names = fields
+            .as_object()
+            .into_iter()
+            .flat_map(|fields| fields.keys());
+        names
+            .map(|name| format!("{outer}.{name}"))
+            .collect::<Vec<_>>()
+    };
+    let outer = patch.as_object().into_iter().flatten();
+    format!(
+        "  merged: {}",
+        outer.flat_map(inner).collect::<Vec<_>>().join(" ")
     )
 }
 

@@ -27,7 +27,6 @@ fn observed() -> Observed {
     let seen = |name: &str, keys| SecretSeen::Keys {
         name: name.to_owned(),
         keys,
-        resource_version: "1".to_owned(),
     };
     let secrets = SecretsSeen {
         genesys: seen(
@@ -239,9 +238,7 @@ fn counters_are_the_relays_and_stand_while_it_is_not_heard() {
     assert_eq!(oldest.0.to_string(), "2026-01-02T03:03:00Z");
     assert!(status.last_twilio_webhook_time.is_some());
     assert!(status.last_genesys_webhook_time.is_none());
-    seen.relay = RelaySeen::Unreachable {
-        why: "it does not answer in time".to_owned(),
-    };
+    seen.relay = unheard(3);
     let next = composed(&status, &seen, &validation(), None);
     assert_eq!(next.backlog, status.backlog);
     assert_eq!(next.oldest_pending_time, status.oldest_pending_time);
@@ -253,6 +250,37 @@ fn counters_are_the_relays_and_stand_while_it_is_not_heard() {
         says(&next, ConditionType::Delivering),
         "Unknown/RelayUnreachable"
     );
+}
+
+fn unheard(times: u32) -> RelaySeen {
+    RelaySeen::Unreachable {
+        why: "it does not answer in time".to_owned(),
+        times,
+    }
+}
+
+#[rstest]
+#[case::once(relay_says(["x", "y"]), unheard(1), "True/Flowing")]
+#[case::twice(relay_says(["x", "y"]), unheard(2), "True/Flowing")]
+#[case::three_times(relay_says(["x", "y"]), unheard(3), "Unknown/RelayUnreachable")]
+#[case::never_heard_before(RelaySeen::NotAsked, unheard(1), "Unknown/RelayUnreachable")]
+#[case::it_does_not_run(relay_says(["x", "y"]), RelaySeen::NotAsked, "Unknown/Pending")]
+fn a_relay_s_last_word_stands_until_three_looks_were_in_vain(
+    #[case] first: RelaySeen,
+    #[case] then: RelaySeen,
+    #[case] expected: &str,
+) {
+    let mut seen = observed();
+    seen.relay = first;
+    let before = composed(
+        &MessagingBridgeStatus::default(),
+        &seen,
+        &validation(),
+        None,
+    );
+    seen.relay = then;
+    let status = composed(&before, &seen, &validation(), None);
+    assert_eq!(says(&status, ConditionType::Delivering), expected);
 }
 
 fn states(status: &MessagingBridgeStatus) -> Vec<(&str, SecretState)> {
@@ -324,33 +352,65 @@ fn silent<T>(times: usize) -> Remembered<T> {
     remembered
 }
 
-#[rstest]
-#[case::once_after_a_restart(1, 3, "True/Valid")]
-#[case::twice(2, 3, "True/Valid")]
-#[case::three_times(3, 3, "Unknown/PlatformUnreachable")]
-#[case::for_another_spec(1, 2, "Unknown/PlatformUnreachable")]
-fn a_restart_while_a_platform_is_down_does_not_forget_what_was_true(
-    #[case] failures: usize,
-    #[case] generation: i64,
-    #[case] expected: &str,
-) {
-    let before = compose(
-        &MessagingBridgeStatus::default(),
-        &Inputs {
-            generation,
-            observed: &observed(),
-            validation: &validation(),
-            trouble: None,
-        },
-    );
-    let mut seen = observed();
-    seen.platform.token = silent(failures);
-    let down = Validation {
-        credentials: Verdict::new(Reason::PlatformUnreachable, "no answer"),
+/// What a status says of `credentials` after another one, at this generation each.
+fn credentials_after(
+    (known, generation): (Reason, i64),
+    platform: PlatformFacts,
+    then: Reason,
+) -> String {
+    let credentials = |reason| Validation {
+        credentials: Verdict::new(reason, "words"),
         ..validation()
     };
-    let status = composed(&before, &seen, &down, None);
-    assert_eq!(says(&status, ConditionType::CredentialsValid), expected);
+    let inputs = Inputs {
+        generation,
+        observed: &observed(),
+        validation: &credentials(known),
+        trouble: None,
+    };
+    let before = compose(&MessagingBridgeStatus::default(), &inputs);
+    let mut seen = observed();
+    seen.platform = platform;
+    let status = composed(&before, &seen, &credentials(then), None);
+    says(&status, ConditionType::CredentialsValid)
+}
+
+fn without_a_token(failures: usize) -> PlatformFacts {
+    PlatformFacts {
+        token: silent(failures),
+        ..PlatformFacts::default()
+    }
+}
+
+#[rstest]
+#[case::once_after_a_restart((Reason::Valid, 3), 1, "True/Valid")]
+#[case::twice((Reason::Valid, 3), 2, "True/Valid")]
+#[case::three_times((Reason::Valid, 3), 3, "Unknown/PlatformUnreachable")]
+#[case::for_another_spec((Reason::Valid, 2), 1, "Unknown/PlatformUnreachable")]
+#[case::what_was_wrong((Reason::GenesysRefused, 3), 1, "False/GenesysRefused")]
+#[case::a_right_was_missing((Reason::PermissionMissing, 3), 1, "Unknown/PermissionMissing")]
+#[case::a_secret_that_is_there_again((Reason::SecretMissing, 3), 1, "Unknown/PlatformUnreachable")]
+#[case::nothing_was_known((Reason::Pending, 3), 1, "Unknown/PlatformUnreachable")]
+fn a_restart_while_a_platform_is_down_does_not_forget_what_was_known(
+    #[case] known: (Reason, i64),
+    #[case] failures: usize,
+    #[case] expected: &str,
+) {
+    let facts = without_a_token(failures);
+    let says = credentials_after(known, facts, Reason::PlatformUnreachable);
+    assert_eq!(says, expected);
+}
+
+#[rstest]
+#[case::known((Reason::GenesysRefused, 3), "False/GenesysRefused")]
+#[case::new((Reason::Pending, 3), "Unknown/Pending")]
+#[case::for_another_spec((Reason::Valid, 2), "Unknown/Pending")]
+fn a_bridge_that_waits_for_its_check_is_told_as_it_was(
+    #[case] known: (Reason, i64),
+    #[case] expected: &str,
+) {
+    let says = credentials_after(known, PlatformFacts::deferred(), Reason::Pending);
+    assert_eq!(says, expected);
 }
 
 #[test]

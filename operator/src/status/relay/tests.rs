@@ -50,6 +50,16 @@ fn just_ended(restarts: i32, began: &str) -> Value {
     }]})
 }
 
+/// Runs since then, after two ends within seconds; the last end is remembered for as long as the pod lives.
+fn runs_after_ends(time: &str) -> Value {
+    json!({"conditions": [{"type": "Ready", "status": "False", "reason": "ContainersNotReady"}], "containerStatuses": [{
+        "name": "relay", "image": "i", "imageID": "", "ready": false, "restartCount": 2,
+        "state": {"running": {"startedAt": time}},
+        "lastState": {"terminated": {
+            "exitCode": 1, "startedAt": "2025-12-29T00:00:00Z", "finishedAt": "2025-12-29T00:00:01Z"}},
+    }]})
+}
+
 fn runs_since(time: &str) -> Value {
     json!({"conditions": [{"type": "Ready", "status": "False"}], "containerStatuses": [{
         "name": "relay", "image": "i", "imageID": "", "ready": false, "restartCount": 0,
@@ -71,6 +81,8 @@ fn unschedulable_for(message: &str) -> Value {
     "ended 3 times, last with exit code 2: the relay configuration has version 2; see kubectl -n tenant logs acme-relay-0 --previous")]
 #[case::ended_once_a_moment_ago(&just_ended(1, "2026-01-02T03:03:00Z"), Reason::CrashLooping, "exit code 255; see")]
 #[case::runs_again_after_the_node_restarted(&just_ended(1, "2026-01-02T02:00:00Z"), Reason::Starting, "")]
+#[case::runs_for_days_after_two_quick_ends(&runs_after_ends("2025-12-30T03:04:05Z"), Reason::NotReady, "volume")]
+#[case::runs_for_a_minute_after_two_quick_ends(&runs_after_ends("2026-01-02T03:03:05Z"), Reason::CrashLooping, "ended 2 times")]
 #[case::no_node(&unschedulable_for("0/1 nodes: node(s) didn't match selector"), Reason::Unschedulable, "didn't match")]
 #[case::a_container_that_cannot_be_made(&waiting_for("CreateContainerConfigError", "bad"), Reason::NotReady, "bad")]
 #[case::being_made(&waiting_for("ContainerCreating", ""), Reason::Starting, "")]
@@ -174,21 +186,34 @@ fn without_a_workload_it_depends_on_the_bridge(
     assert!(verdict.message.contains(says), "{}", verdict.message);
 }
 
+/// What is left of a ready pod's status when its node is gone for so long, or is back.
+fn conditions(ready: &Value, containers_ready: &str) -> Value {
+    let mut status = runs_since("2026-01-02T00:00:00Z");
+    status["conditions"] = json!([ready, {"type": "ContainersReady", "status": containers_ready}]);
+    status
+}
+
 #[rstest]
-#[case::still_gone("2026-01-02T03:00:00Z", Reason::NodeLost)]
-#[case::back_again("2026-01-02T03:04:04Z", Reason::Starting)]
-fn a_node_is_lost_until_it_has_started_the_container_again(
-    #[case] started: &str,
+#[case::a_moment(json!({"type": "Ready", "status": "False", "lastTransitionTime": "2026-01-02T03:04:00Z"}), "True", Reason::NodeLost)]
+#[case::for_hours_and_without_an_event(
+    json!({"type": "Ready", "status": "False", "lastTransitionTime": "2026-01-01T00:00:00Z"}), "True", Reason::NodeLost)]
+#[case::back_and_ready(json!({"type": "Ready", "status": "True"}), "True", Reason::Available)]
+#[case::back_and_not_ready_for_its_own_reason(
+    json!({"type": "Ready", "status": "False", "reason": "ContainersNotReady"}), "False", Reason::NotReady)]
+#[case::a_gate_of_a_load_balancer_is_closed(
+    json!({"type": "Ready", "status": "False", "reason": "ReadinessGatesNotReady"}), "True", Reason::NotReady)]
+fn a_node_is_lost_from_the_controllers_mark_until_its_kubelet_speaks_again(
+    #[case] ready: Value,
+    #[case] containers_ready: &str,
     #[case] reason: Reason,
 ) {
-    let mut seen = seen(&runs_since(started));
+    let mut seen = seen(&conditions(&ready, containers_ready));
+    // An Event of a loss that is over lives on for an hour.
     let mut warning = warning_about("Pod", "NodeNotReady", "Node is not ready");
     warning.last_seen = "2026-01-02T03:02:00Z".parse().unwrap();
     seen.warnings = vec![warning];
-    assert_eq!(
-        judge(&seen, Install::Wanted, NOW.parse().unwrap()).reason,
-        reason
-    );
+    let verdict = judge(&seen, Install::Wanted, NOW.parse().unwrap());
+    assert_eq!(verdict.reason, reason, "{}", verdict.message);
 }
 
 #[test]

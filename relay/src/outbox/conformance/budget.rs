@@ -107,7 +107,10 @@ async fn a_full_outbox_still_drains(rig: &Rig) {
         .unwrap();
     assert_eq!(
         rig.tell_all().await,
-        [("out".to_owned(), ReceiptLevel::Delivered)]
+        [
+            ("no room needed".to_owned(), ReceiptLevel::Failed),
+            ("out".to_owned(), ReceiptLevel::Delivered)
+        ]
     );
     let head = rig.head(&to_genesys(ANN)).await.unwrap();
     rig.outbox.complete(head.seq).await.unwrap();
@@ -116,7 +119,7 @@ async fn a_full_outbox_still_drains(rig: &Rig) {
 
 async fn a_dead_letter_frees_its_bytes_and_a_replay_takes_them_again(rig: &Rig) {
     let seq = rig.store(inbound(ANN, "12345", at(0))).await;
-    rig.outbox.dead_letter(seq, refused(at(1))).await.unwrap();
+    rig.bury(seq, refused(at(1))).await;
     assert_eq!(rig.outbox.stats().await.unwrap().bytes, 0);
     rig.outbox.replay(LetterSelection::All).await.unwrap();
     assert_eq!(rig.outbox.stats().await.unwrap().bytes, 5);

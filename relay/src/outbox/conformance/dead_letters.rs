@@ -30,10 +30,7 @@ for_every_backend! {
 async fn kill(rig: &Rig, row: crate::outbox::NewRow) {
     let accepted = row.accepted;
     let seq = rig.store(row).await;
-    rig.outbox
-        .dead_letter(seq, refused(accepted))
-        .await
-        .unwrap();
+    rig.bury(seq, refused(accepted)).await;
 }
 
 async fn the_list_is_oldest_first_and_masks_the_customer(rig: &Rig) {
@@ -83,10 +80,7 @@ async fn a_replay_goes_to_the_tail_in_the_original_order(rig: &Rig) {
         let lane = direction(ANN, "", at(0)).lane;
         for _ in 0..3 {
             let head = rig.head(&lane).await.unwrap();
-            rig.outbox
-                .dead_letter(head.seq, refused(at(5)))
-                .await
-                .unwrap();
+            rig.bury(head.seq, refused(at(5))).await;
         }
         rig.wait(10);
         assert_eq!(
@@ -139,7 +133,7 @@ async fn one_is_shown_with_what_the_list_leaves_out(rig: &Rig) {
     rig.wait(5);
     rig.mark(seq, "a", "s2", (1, 2)).await;
     rig.outbox
-        .dead_letter(seq, unresolved(at(9)))
+        .dead_letter(seq, 1, unresolved(at(9)))
         .await
         .unwrap();
     let letter = rig.outbox.dead_letters(9).await.unwrap().remove(0);
@@ -166,7 +160,7 @@ async fn they_are_counted_by_direction_and_reason(rig: &Rig) {
     }
     kill(rig, outbound(ANN, "c", at(0))).await;
     let late = rig.store(outbound(BOB, "d", at(0))).await;
-    rig.outbox.dead_letter(late, expired(at(1))).await.unwrap();
+    rig.bury(late, expired(at(1))).await;
     let counts = rig.outbox.dead_letter_counts().await.unwrap();
     let mut counts: Vec<_> = counts
         .iter()
@@ -245,7 +239,7 @@ async fn a_replay_of_what_is_not_there_changes_nothing(rig: &Rig) {
 async fn a_replay_begins_its_age_and_its_tries_anew(rig: &Rig) {
     let seq = rig.store_outbound("a").await;
     rig.defer(seq, at(30)).await;
-    rig.outbox.dead_letter(seq, refused(at(40))).await.unwrap();
+    rig.bury(seq, refused(at(40))).await;
     rig.wait(1000);
     rig.outbox.replay(LetterSelection::All).await.unwrap();
     let head = rig.head(&to_twilio(ANN)).await.unwrap();
@@ -274,15 +268,12 @@ async fn replayed_messages_to_genesys_have_times_that_increase(rig: &Rig) {
 async fn a_replay_keeps_the_mark_of_what_is_unresolved(rig: &Rig) {
     let seq = rig.store_outbound("a").await;
     rig.mark(seq, "a", "s1", (0, 1)).await;
-    rig.outbox
-        .dead_letter(seq, unresolved(at(20)))
-        .await
-        .unwrap();
+    rig.bury(seq, unresolved(at(20))).await;
     rig.wait(60);
     rig.outbox.replay(LetterSelection::All).await.unwrap();
     let head = rig.head(&to_twilio(ANN)).await.unwrap();
     assert_eq!(
-        head.mark,
+        head.doubt.map(|doubt| (doubt.send, doubt.first_marked)),
         Some((SendId::new("s1"), at(0))),
         "it is looked up again before anything is sent"
     );
@@ -346,7 +337,7 @@ async fn a_replayed_part_that_failed_is_not_remembered_as_failed(rig: &Rig) {
     rig.mark(seq, "a", "s1", (0, 2)).await;
     rig.sent(seq, "s1", false).await;
     rig.hear("s1", Rank::Failed).await.unwrap();
-    rig.outbox.dead_letter(seq, refused(at(1))).await.unwrap();
+    rig.bury(seq, refused(at(1))).await;
     rig.outbox.replay(LetterSelection::All).await.unwrap();
     let head = rig.head(&to_twilio(ANN)).await.unwrap();
     assert!(!head.part_failed, "else it would die at once again");
@@ -362,7 +353,7 @@ async fn a_replay_behind_a_failed_part_is_told_by_the_parts_to_come(rig: &Rig) {
     rig.mark(seq, "a", "s1", (0, 2)).await;
     rig.sent(seq, "s1", false).await;
     rig.hear("s1", Rank::Failed).await.unwrap();
-    rig.outbox.dead_letter(seq, refused(at(1))).await.unwrap();
+    rig.bury(seq, refused(at(1))).await;
     rig.outbox.replay(LetterSelection::All).await.unwrap();
     let head = rig.head(&to_twilio(ANN)).await.unwrap();
     assert_eq!(head.next_part, 1, "what Twilio once took is not sent again");

@@ -22,7 +22,7 @@ async fn everything_of_one_customer_is_erased_and_nothing_of_another(rig: &Rig) 
         rig.store(inbound(customer, &named("in"), at(0))).await;
         rig.store(outbound(customer, &named("out"), at(0))).await;
         let dying = rig.store(outbound(customer, &named("dead"), at(1))).await;
-        rig.outbox.dead_letter(dying, refused(at(1))).await.unwrap();
+        rig.bury(dying, refused(at(1))).await;
     }
     rig.send_outbound("sent").await;
     let marked = rig.store_outbound("marked").await;

@@ -64,7 +64,7 @@ async fn a_head_is_what_was_stored(rig: &Rig) {
         (head.tries, head.strikes, head.next_part, head.part_failed),
         (0, 0, 0, false)
     );
-    assert_eq!(head.mark, None);
+    assert_eq!(head.doubt, None);
     assert_eq!(head.sender, "+15551230000");
     assert_eq!(head.payload, [0, 1, 255]);
     assert!(head.not_before <= at(0));
@@ -86,10 +86,7 @@ async fn a_key_stays_taken_after_its_message_was_delivered(rig: &Rig) {
 
 async fn a_key_stays_taken_after_its_message_died(rig: &Rig) {
     let seq = rig.store_outbound("a").await;
-    rig.outbox
-        .dead_letter(seq, super::rig::refused(at(1)))
-        .await
-        .unwrap();
+    rig.bury(seq, super::rig::refused(at(1))).await;
     assert_eq!(
         rig.outbox.append(outbound(ANN, "a", at(2))).await.unwrap(),
         Appended::Duplicate

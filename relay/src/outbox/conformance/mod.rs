@@ -27,8 +27,10 @@ macro_rules! for_every_backend {
 mod budget;
 mod dead_letters;
 mod forget;
+mod gaps;
 mod intake;
 mod model;
+mod model_gaps;
 mod order;
 mod permutations;
 mod receipts;

@@ -19,8 +19,8 @@ use super::rig::{
 use super::step::{CUSTOMERS, Step, step};
 use crate::message::CustomerId;
 use crate::outbox::{
-    Appended, DeadReason, DedupKey, Deferral, Direction, Head, LaneKey, LetterSelection, Mark,
-    NewRow, Order, PartSent, Rank, ReceiptLevel, SendId, Seq, Stats, StatusReport,
+    Appended, Burial, DeadReason, DedupKey, Deferral, Direction, Head, LaneKey, LetterSelection,
+    Mark, NewRow, Order, PartSent, Rank, ReceiptLevel, SendId, Seq, Stats, StatusReport,
 };
 
 /// Keys of customers' messages are free again within a story.
@@ -37,9 +37,9 @@ proptest! {
 }
 
 /// A backend and its reference, side by side.
-struct Story {
-    rig: Rig,
-    reference: Reference,
+pub(super) struct Story {
+    pub(super) rig: Rig,
+    pub(super) reference: Reference,
     lanes: Vec<LaneKey>,
     /// Every send ever marked, known still or not.
     sends: Vec<String>,
@@ -119,11 +119,15 @@ impl Story {
                     .await;
             }
             Step::Wait { seconds } => self.rig.wait(*seconds),
+            Step::Fill { .. } | Step::Ask { .. } => self.heal(step, now).await,
             Step::Defer { lane, .. } | Step::Complete { lane } | Step::Bury { lane, .. } => {
                 let lane = lane.get(&self.lanes).clone();
                 self.with_head(step, &lane, now).await;
             }
-            Step::Mark { customer } | Step::Unmark { customer } | Step::Sent { customer } => {
+            Step::Mark { customer }
+            | Step::Unmark { customer }
+            | Step::NotSent { customer }
+            | Step::Sent { customer } => {
                 self.with_head(step, &to_twilio(CUSTOMERS[*customer]), now)
                     .await;
             }
@@ -165,10 +169,7 @@ impl Story {
         let appended = self.rig.outbox.refuse(refusal(name, now)).await.unwrap();
         assert_eq!(appended != Appended::Duplicate, is_new, "{name}");
         if is_new {
-            // How long the receipt is held back is the backend's choice.
-            self.rig.wait(5);
-            let due = now + Duration::from_millis(500);
-            self.reference.refuse(name, due);
+            self.reference.refuse(name, now);
         }
     }
 
@@ -176,7 +177,7 @@ impl Story {
         let Some(head) = self.rig.head(lane).await else {
             return;
         };
-        match (step, &head.mark) {
+        match (step, head.doubt.as_ref().map(|doubt| &doubt.send)) {
             (
                 Step::Defer {
                     wait,
@@ -205,10 +206,11 @@ impl Story {
                 } else {
                     refused(now)
                 };
-                self.bury(head.seq, lane, reason, now).await;
+                self.bury(&head, lane, reason, now).await;
             }
             (Step::Mark { .. }, None) => self.mark(&head, lane, now).await,
-            (Step::Unmark { .. }, Some((send, _))) => {
+            (Step::NotSent { .. }, Some(send)) => self.not_sent(head.seq, send, lane).await,
+            (Step::Unmark { .. }, Some(send)) => {
                 self.rig
                     .outbox
                     .unmark(head.seq, send.clone())
@@ -216,7 +218,7 @@ impl Story {
                     .unwrap();
                 self.reference.unmark(lane, send.as_str());
             }
-            (Step::Sent { .. }, Some((send, _))) => {
+            (Step::Sent { .. }, Some(send)) => {
                 let name = String::from_utf8(head.payload.clone()).unwrap();
                 let last = head.next_part + 1 == parts_of(&name);
                 self.sent(PartSent {
@@ -231,6 +233,12 @@ impl Story {
         }
     }
 
+    async fn not_sent(&mut self, seq: Seq, send: &SendId, lane: &LaneKey) {
+        let known = self.rig.outbox.not_sent(seq, send.clone()).await;
+        assert!(known.unwrap());
+        self.reference.not_sent(lane);
+    }
+
     async fn defer(&mut self, seq: Seq, lane: &LaneKey, deferral: Deferral) {
         self.rig.outbox.defer(seq, deferral).await.unwrap();
         self.reference.with_head(lane, |row| {
@@ -240,10 +248,14 @@ impl Story {
         });
     }
 
-    async fn bury(&mut self, seq: Seq, lane: &LaneKey, reason: DeadReason, now: Timestamp) {
+    async fn bury(&mut self, head: &Head, lane: &LaneKey, reason: DeadReason, now: Timestamp) {
         let level = reason.receipt.as_ref().map(|(level, _)| *level).unwrap();
-        let more = self.rig.outbox.dead_letter(seq, reason).await.unwrap();
-        assert_eq!(more, self.reference.bury(lane, level, now));
+        let outbox = &self.rig.outbox;
+        let other_part = outbox.dead_letter(head.seq, head.next_part + 1, reason.clone());
+        assert_eq!(other_part.await.unwrap(), Burial::GoneOn);
+        let buried = outbox.dead_letter(head.seq, head.next_part, reason).await;
+        let more = self.reference.bury(lane, level, now);
+        assert_eq!(buried.unwrap(), Burial::Buried { more });
     }
 
     async fn mark(&mut self, head: &Head, lane: &LaneKey, now: Timestamp) {
@@ -278,10 +290,14 @@ impl Story {
         };
         let standing = self.rig.outbox.raise(report).await.unwrap();
         let expected = self.reference.hear(&send, rank);
+        let proved = standing
+            .as_ref()
+            .and_then(|standing| standing.proved.clone());
         assert_eq!(
             standing.map(|standing| (standing.rank, standing.receipt_waits)),
             expected
         );
+        assert_eq!(proved.map(|proved| proved.complete), self.reference.proved);
     }
 
     async fn replay(&mut self, one: Option<&Index>, now: Timestamp) {
@@ -403,8 +419,10 @@ impl Story {
             (row.tries, row.strikes, row.next_part)
         );
         assert_eq!(
-            head.mark.as_ref().map(|(send, _)| send.as_str()),
-            row.mark.as_deref()
+            head.doubt
+                .as_ref()
+                .map(|doubt| (doubt.send.as_str(), doubt.first.as_str())),
+            row.mark.as_deref().zip(row.doubt.as_deref())
         );
         assert_eq!(head.not_before, row.not_before);
     }
@@ -435,7 +453,7 @@ impl Story {
     }
 
     async fn compare_receipts(&self) {
-        let now = self.rig.now();
+        let now = self.rig.now() + rig::A_MOMENT;
         let due = self
             .reference
             .receipts_waiting()

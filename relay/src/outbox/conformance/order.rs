@@ -170,19 +170,10 @@ async fn a_deferred_head_keeps_its_place_and_counts_its_tries(rig: &Rig) {
 async fn a_dead_letter_lets_the_lane_go_on(rig: &Rig) {
     let poison = rig.store(inbound(ANN, "poison", at(0))).await;
     rig.store(inbound(ANN, "next", at(0))).await;
-    assert!(
-        rig.outbox
-            .dead_letter(poison, refused(at(1)))
-            .await
-            .unwrap(),
-        "more waits"
-    );
+    assert!(rig.bury(poison, refused(at(1))).await, "more waits");
     assert_eq!(rig.drain(&to_genesys(ANN)).await, ["next"]);
     let last = rig.store(inbound(ANN, "last", at(2))).await;
-    assert!(
-        !rig.outbox.dead_letter(last, refused(at(3))).await.unwrap(),
-        "nothing waits"
-    );
+    assert!(!rig.bury(last, refused(at(3))).await, "nothing waits");
 }
 
 /// Whoever repeats a call because its answer was lost must not stop working on the lane.
@@ -196,7 +187,7 @@ async fn what_is_done_to_a_row_that_is_gone_changes_nothing(rig: &Rig) {
         "the lane is to be looked at"
     );
     assert!(
-        rig.outbox.dead_letter(gone, refused(at(1))).await.unwrap(),
+        rig.bury(gone, refused(at(1))).await,
         "the lane is to be looked at"
     );
     rig.defer(gone, at(9)).await;

@@ -8,13 +8,14 @@ use futures_util::future::join_all;
 use messaging_bridge_clients::genesys::ReasonCode;
 
 use super::rig::{Rig, outbound, told};
-use crate::outbox::{Rank, ReceiptLevel};
+use crate::outbox::{LaneKey, LetterSelection, Rank, ReceiptLevel};
 use Rank::{Accepted, Delivered, Failed, Read, Sent};
 
 for_every_backend! {
     one_part_ends_in_the_same_receipt_in_every_order,
     two_parts_end_in_the_same_receipt_in_every_order,
     what_is_told_on_the_way_only_rises,
+    a_message_whose_sends_were_settled_in_any_way_ends_in_the_same_receipt_in_every_order,
 }
 
 /// A callback: which part, and what it says.
@@ -184,4 +185,87 @@ async fn what_is_told_on_the_way_only_rises(rig: &Rig) {
         );
         assert_eq!(levels.last(), Some(&ReceiptLevel::Failed), "{order:?}");
     }
+}
+
+/// What happens to a message of two parts whose first answers are lost: callbacks, and what the relay makes of silence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Event {
+    /// A callback of the first part's send.
+    First(Rank),
+    /// The relay looks at its head: a part that was not tried is tried; one in doubt is settled as not sent and tried
+    /// again.
+    Turn,
+    /// The message is given up as unresolved.
+    GivenUp,
+}
+
+/// Whatever comes in which order, the parts are all sent in the end and delivered, and the receipt says so.
+async fn a_message_whose_sends_were_settled_in_any_way_ends_in_the_same_receipt_in_every_order(
+    rig: &Rig,
+) {
+    use Event::{First, GivenUp, Turn};
+    let events = [
+        First(Sent),
+        First(Delivered),
+        First(Sent),
+        Turn,
+        Turn,
+        GivenUp,
+    ];
+    for (number, order) in orders(&events).into_iter().enumerate() {
+        let name = format!("e{number}");
+        let customer = format!("+1556{number:07}");
+        let lane = super::rig::to_twilio(&customer);
+        rig.store(outbound(&customer, &name, rig.now())).await;
+        let mut sends = Vec::new();
+        take_turn(rig, &lane, &name, &mut sends).await;
+        let first = sends[0].clone();
+        for event in &order {
+            match event {
+                First(rank) => drop(rig.hear(&first, *rank).await.unwrap()),
+                Turn => take_turn(rig, &lane, &name, &mut sends).await,
+                GivenUp => {
+                    if let Some(head) = rig.head(&lane).await {
+                        let reason = super::rig::unresolved(rig.now());
+                        let given_up = rig.outbox.dead_letter(head.seq, head.next_part, reason);
+                        given_up.await.unwrap();
+                    }
+                }
+            }
+        }
+        finish(rig, &lane, &name, &mut sends).await;
+        let told = rig.tell_all().await;
+        assert_eq!(
+            told.last(),
+            Some(&(name, ReceiptLevel::Delivered)),
+            "{order:?}: {sends:?}"
+        );
+    }
+}
+
+/// One turn of the relay, whose answers are all lost.
+async fn take_turn(rig: &Rig, lane: &LaneKey, name: &str, sends: &mut Vec<String>) {
+    let Some(head) = rig.head(lane).await else {
+        return;
+    };
+    if let Some(doubt) = head.doubt {
+        assert!(rig.outbox.not_sent(head.seq, doubt.send).await.unwrap());
+    }
+    let send = format!("{name}/{}", sends.len());
+    let part = head.next_part;
+    assert!(rig.mark(head.seq, name, &send, (part, 2)).await);
+    sends.push(send);
+}
+
+/// Replays what was given up, sends what is left, and hears of every send that it was delivered.
+async fn finish(rig: &Rig, lane: &LaneKey, name: &str, sends: &mut Vec<String>) {
+    rig.outbox.replay(LetterSelection::All).await.unwrap();
+    for _ in 0..3 {
+        take_turn(rig, lane, name, sends).await;
+        if let Some(last) = sends.last() {
+            rig.hear(last, Delivered).await.unwrap();
+        }
+    }
+    assert!(rig.head(lane).await.is_none(), "{sends:?}");
+    assert!(rig.outbox.dead_letters(9).await.unwrap().is_empty());
 }

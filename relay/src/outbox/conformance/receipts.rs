@@ -23,6 +23,7 @@ for_every_backend! {
     a_failed_part_fails_the_message,
     a_message_without_an_id_has_no_receipt,
     a_message_to_genesys_has_no_receipt,
+    what_was_put_back_under_another_clock_is_due,
 }
 
 fn one(name: &str, level: ReceiptLevel) -> Vec<(String, ReceiptLevel)> {
@@ -63,10 +64,7 @@ async fn nothing_is_told_twice(rig: &Rig) {
 async fn a_failure_that_was_inferred_yields_to_a_later_callback(rig: &Rig) {
     let seq = rig.store_outbound("a").await;
     rig.mark(seq, "a", "s1", (0, 1)).await;
-    rig.outbox
-        .dead_letter(seq, unresolved(at(0)))
-        .await
-        .unwrap();
+    rig.bury(seq, unresolved(at(0))).await;
     let waiting = rig.next_receipt().await.unwrap();
     assert_eq!(waiting.receipt.level, ReceiptLevel::FailedInferred);
     assert_eq!(waiting.reason, Some(reason(ReasonCode::GeneralError)));
@@ -87,10 +85,7 @@ async fn a_failure_that_was_inferred_does_not_replace_what_is_known(rig: &Rig) {
         genesys_id: Some(GenesysMessageId::new("a")),
         ..outbound(ANN, "again", at(1))
     });
-    rig.outbox
-        .dead_letter(again.await, unresolved(at(2)))
-        .await
-        .unwrap();
+    rig.bury(again.await, unresolved(at(2))).await;
     assert_eq!(rig.tell_all().await, one("a", ReceiptLevel::Delivered));
 }
 
@@ -117,9 +112,8 @@ async fn a_failure_without_a_reason_is_told_with_a_general_one(rig: &Rig) {
 
 async fn the_receipt_of_a_refused_message_is_not_due_at_once(rig: &Rig) {
     rig.outbox.refuse(refusal("a", at(0))).await.unwrap();
-    assert_eq!(
-        rig.next_told().await,
-        None,
+    assert!(
+        rig.outbox.next_receipt(at(0)).await.unwrap().is_none(),
         "Genesys must have had our answer first"
     );
     let due = rig.outbox.receipt_due().await.unwrap().unwrap();
@@ -144,10 +138,7 @@ async fn failures_go_first(rig: &Rig) {
     rig.hear("sent", Rank::Sent).await.unwrap();
     rig.hear("delivered", Rank::Delivered).await.unwrap();
     rig.wait(10);
-    rig.outbox
-        .dead_letter(inferred, unresolved(rig.now()))
-        .await
-        .unwrap();
+    rig.bury(inferred, unresolved(rig.now())).await;
     rig.hear("failed", Rank::Failed).await.unwrap();
     let order: Vec<String> = rig
         .tell_all()
@@ -241,16 +232,14 @@ async fn a_failed_part_fails_the_message(rig: &Rig) {
     let waiting = rig.next_receipt().await.unwrap();
     assert_eq!(waiting.receipt.level, ReceiptLevel::Failed);
     assert_eq!(waiting.reason, Some(reason(ReasonCode::MessageExpired)));
-    rig.outbox
-        .dead_letter(
-            seq,
-            crate::outbox::DeadReason {
-                receipt: None,
-                ..refused(at(1))
-            },
-        )
-        .await
-        .unwrap();
+    rig.bury(
+        seq,
+        crate::outbox::DeadReason {
+            receipt: None,
+            ..refused(at(1))
+        },
+    )
+    .await;
     assert_eq!(
         rig.tell_all().await,
         one("a", ReceiptLevel::Failed),
@@ -287,12 +276,25 @@ async fn a_message_without_an_id_has_no_receipt(rig: &Rig) {
             ..outbound(ANN, "b", at(0))
         })
         .await;
-    rig.outbox.dead_letter(seq, refused(at(1))).await.unwrap();
+    rig.bury(seq, refused(at(1))).await;
     assert_eq!(rig.outbox.stats().await.unwrap().receipts, 0);
 }
 
 async fn a_message_to_genesys_has_no_receipt(rig: &Rig) {
     let seq = rig.store(super::rig::inbound(ANN, "a", at(0))).await;
-    rig.outbox.dead_letter(seq, refused(at(1))).await.unwrap();
+    rig.bury(seq, refused(at(1))).await;
     assert_eq!(rig.outbox.stats().await.unwrap().receipts, 0);
+}
+
+async fn what_was_put_back_under_another_clock_is_due(rig: &Rig) {
+    rig.send_outbound("a").await;
+    rig.hear("a", Rank::Sent).await.unwrap();
+    let receipt = rig.next_receipt().await.unwrap().receipt;
+    let in_ten_hours = at(36_000);
+    rig.outbox
+        .receipt_defer(&receipt, in_ten_hours)
+        .await
+        .unwrap();
+    let again = rig.next_receipt().await.map(|waiting| waiting.receipt);
+    assert_eq!(again, Some(receipt), "no receipt waits for hours");
 }

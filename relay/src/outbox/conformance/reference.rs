@@ -22,15 +22,20 @@ pub(super) struct Row {
     pub(super) strikes: u32,
     pub(super) next_part: u32,
     pub(super) mark: Option<String>,
+    /// The first send of the part that may have been done.
+    pub(super) doubt: Option<String>,
 }
 
 #[derive(Debug, Clone)]
 pub(super) struct Send {
+    /// The first send of its part that was in doubt when this one was marked.
+    pub(super) first: String,
     pub(super) name: String,
     pub(super) part: u32,
     pub(super) parts: u32,
     pub(super) has_sid: bool,
     pub(super) rank: Rank,
+    pub(super) marked: Timestamp,
 }
 
 #[derive(Debug, Clone)]
@@ -59,6 +64,8 @@ impl Receipt {
     fn want(&mut self, level: ReceiptLevel, not_before: Timestamp) -> bool {
         let rises = level > self.wanted;
         if rises {
+            let after_answer = self.created + std::time::Duration::from_millis(500);
+            let not_before = not_before.max(after_answer);
             (self.wanted, self.not_before, self.tries) = (level, not_before, 0);
         }
         rises
@@ -81,12 +88,16 @@ pub(super) struct Reference {
     pub(super) sends: BTreeMap<String, Send>,
     pub(super) receipts: BTreeMap<String, Receipt>,
     /// When each key is free again.
-    keys: BTreeMap<String, Timestamp>,
+    pub(super) keys: BTreeMap<String, Timestamp>,
     /// The last time given to each customer's texts.
-    times: BTreeMap<LaneKey, Timestamp>,
+    pub(super) times: BTreeMap<LaneKey, Timestamp>,
     /// Whose each message to Twilio is.
     customers: BTreeMap<String, String>,
-    appended: usize,
+    pub(super) appended: usize,
+    /// Whether the last callback or answer proved a part of a waiting message, and whether that was its last.
+    pub(super) proved: Option<bool>,
+    /// How far each round of asking came: a time, and a send marked at that time.
+    pub(super) asked: BTreeMap<u32, (Timestamp, String)>,
 }
 
 impl Reference {
@@ -124,6 +135,7 @@ impl Reference {
             strikes: 0,
             next_part: 0,
             mark: None,
+            doubt: None,
         });
     }
 
@@ -184,6 +196,10 @@ impl Reference {
     }
 
     fn bury_row(&mut self, row: Row, level: ReceiptLevel, now: Timestamp) {
+        let level = match row.doubt {
+            Some(_) => ReceiptLevel::FailedInferred,
+            None => level,
+        };
         if row.lane.direction() == Direction::Outbound {
             self.receipts
                 .entry(row.name.clone())
@@ -193,12 +209,12 @@ impl Reference {
         self.dead.push(row);
     }
 
-    pub(super) fn refuse(&mut self, name: &str, due: Timestamp) {
+    pub(super) fn refuse(&mut self, name: &str, now: Timestamp) {
         let receipt = self
             .receipts
             .entry(name.to_owned())
-            .or_insert_with(|| Receipt::new(0, due));
-        receipt.want(ReceiptLevel::Failed, due);
+            .or_insert_with(|| Receipt::new(0, now));
+        receipt.want(ReceiptLevel::Failed, now);
         self.customers.insert(name.to_owned(), ANN.to_owned());
     }
 
@@ -255,7 +271,9 @@ impl Reference {
         self.with_head(lane, |row| {
             row.place.0 = false;
             row.mark = Some(send.to_owned());
+            row.doubt.get_or_insert_with(|| send.to_owned());
         });
+        let first = self.head(lane).and_then(|row| row.doubt.clone()).unwrap();
         let receipt = self
             .receipts
             .entry(name.clone())
@@ -266,19 +284,31 @@ impl Reference {
         self.sends.insert(
             send.to_owned(),
             Send {
+                first,
                 name,
                 part,
                 parts,
                 has_sid: false,
                 rank: Rank::Pending,
+                marked: now,
             },
         );
     }
 
     pub(super) fn unmark(&mut self, lane: &LaneKey, send: &str) {
-        self.with_head(lane, |row| row.mark = None);
+        self.with_head(lane, |row| {
+            row.mark = None;
+            row.doubt.take_if(|first| first == send);
+        });
         self.sends
             .retain(|id, known| id != send || known.has_sid || known.rank > Rank::Pending);
+    }
+
+    /// The attempt was settled as not sent, and may be proven all the same.
+    pub(super) fn not_sent(&mut self, lane: &LaneKey) {
+        self.with_head(lane, |row| {
+            (row.mark, row.not_before) = (None, Timestamp::UNIX_EPOCH);
+        });
     }
 
     pub(super) fn answer(&mut self, send: &str, last: bool) {
@@ -290,18 +320,24 @@ impl Reference {
 
     /// The part was sent: on to the next, or the end of its message, wherever it is.
     fn settle(&mut self, send: &str, last: bool) {
-        for rows in [&mut self.waiting, &mut self.dead] {
+        self.proved = None;
+        let Some(first) = self.sends.get(send).map(|send| send.first.clone()) else {
+            return;
+        };
+        for (waits, rows) in [(true, &mut self.waiting), (false, &mut self.dead)] {
             let Some(index) = rows
                 .iter()
-                .position(|row| row.mark.as_deref() == Some(send))
+                .position(|row| row.doubt.as_ref() == Some(&first))
             else {
                 continue;
             };
+            self.proved = waits.then_some(last);
             if last {
                 rows.remove(index);
             } else {
                 let row = &mut rows[index];
-                (row.next_part, row.mark, row.tries) = (row.next_part + 1, None, 0);
+                (row.next_part, row.mark, row.doubt) = (row.next_part + 1, None, None);
+                row.tries = 0;
                 row.not_before = Timestamp::UNIX_EPOCH;
             }
         }
@@ -309,6 +345,7 @@ impl Reference {
 
     /// A callback. The highest rank of its send, and whether a receipt waits anew.
     pub(super) fn hear(&mut self, send: &str, rank: Rank) -> Option<(Rank, bool)> {
+        self.proved = None;
         let known = self.sends.get_mut(send)?;
         let rises = rank > known.rank;
         (known.has_sid, known.rank) = (true, known.rank.max(rank));
@@ -358,10 +395,13 @@ impl Reference {
             self.append(&letter.name, &letter.lane, order, now);
             let row = self.waiting.last_mut().unwrap();
             (row.next_part, row.mark) = (letter.next_part, letter.mark.clone());
+            row.doubt.clone_from(&letter.doubt);
             self.begin_receipt_anew(&letter, now);
-            self.sends.retain(|id, send| {
+            self.sends.retain(|_, send| {
                 let tried_in_vain = !send.has_sid || send.rank == Rank::Failed;
-                send.name != letter.name || !tried_in_vain || letter.mark.as_ref() == Some(id)
+                send.name != letter.name
+                    || !tried_in_vain
+                    || letter.doubt.as_ref() == Some(&send.first)
             });
             lanes.push(letter.lane);
         }

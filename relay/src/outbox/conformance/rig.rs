@@ -12,9 +12,9 @@ use crate::clock::{Clock as _, ManualClock, from_millis};
 use crate::message::CustomerId;
 use crate::outbox::sqlite::SqliteOutbox;
 use crate::outbox::{
-    Appended, DeadReason, DedupKey, Deferral, Direction, Head, Identity, LaneKey, Mark, NewRow,
-    Order, Outbox, PartSent, Rank, Receipt, ReceiptLevel, ReceiptReason, Refusal, SendId, Seq,
-    Standing, StatusReport, WaitingReceipt,
+    Appended, Burial, DeadReason, DedupKey, Deferral, Direction, Head, Identity, LaneKey, Mark,
+    NewRow, Order, Outbox, PartSent, Rank, Receipt, ReceiptLevel, ReceiptReason, Refusal, SendId,
+    Seq, Standing, StatusReport, WaitingReceipt,
 };
 
 /// Bytes of waiting messages that a backend is opened with. Payloads of the sentences are far smaller, except where
@@ -22,6 +22,8 @@ use crate::outbox::{
 pub(in crate::outbox) const BUDGET: u64 = 100_000;
 /// Keys of the builders live this long.
 pub(in crate::outbox) const KEY_LIFE: Duration = Duration::from_hours(30 * 24);
+/// In this time Genesys has had our answer to a webhook.
+pub(in crate::outbox) const A_MOMENT: Duration = Duration::from_secs(1);
 pub(in crate::outbox) const ANN: &str = "+15557654321";
 pub(in crate::outbox) const BOB: &str = "+15557654322";
 
@@ -194,6 +196,17 @@ impl Rig {
         names
     }
 
+    /// Ends a message of one or two parts without delivery, whichever is next. Whether its lane is to be looked at.
+    pub(in crate::outbox) async fn bury(&self, seq: Seq, reason: DeadReason) -> bool {
+        for part in 0..2 {
+            let burial = self.outbox.dead_letter(seq, part, reason.clone()).await;
+            if let Burial::Buried { more } = burial.unwrap() {
+                return more;
+            }
+        }
+        true
+    }
+
     pub(in crate::outbox) async fn defer(&self, seq: Seq, until: Timestamp) {
         self.outbox
             .defer(
@@ -228,7 +241,7 @@ impl Rig {
         self.outbox.mark(mark).await.unwrap()
     }
 
-    /// Twilio answered a send.
+    /// Twilio answered a send. Whether its lane is to be looked at.
     pub(in crate::outbox) async fn sent(&self, seq: Seq, send: &str, last: bool) -> bool {
         let answered = PartSent {
             seq,
@@ -236,7 +249,8 @@ impl Rig {
             sid: sid(send),
             last,
         };
-        self.outbox.part_sent(answered).await.unwrap()
+        let proved = self.outbox.part_sent(answered).await.unwrap();
+        proved.is_none_or(|proved| proved.more)
     }
 
     /// An agent's text to Ann in one part, which Twilio took as send `name`.
@@ -266,9 +280,10 @@ impl Rig {
         self.outbox.raise(report).await.unwrap()
     }
 
-    /// The receipt that Genesys should get now.
+    /// The receipt that Genesys should get once it has had our answers to its webhooks: a moment from now.
     pub(in crate::outbox) async fn next_receipt(&self) -> Option<WaitingReceipt> {
-        self.outbox.next_receipt(self.now()).await.unwrap()
+        let soon = self.now() + A_MOMENT;
+        self.outbox.next_receipt(soon).await.unwrap()
     }
 
     /// Its message and level.

@@ -42,6 +42,9 @@ pub(super) enum Step {
     Unmark {
         customer: usize,
     },
+    NotSent {
+        customer: usize,
+    },
     Sent {
         customer: usize,
     },
@@ -69,6 +72,18 @@ pub(super) enum Step {
     Wait {
         seconds: i64,
     },
+    Fill {
+        customer: usize,
+        listed: Vec<u8>,
+        redacted: u8,
+        /// So many rows were appended since the start; none: the gap goes to the tail.
+        since: Option<u8>,
+        until: i64,
+    },
+    Ask {
+        round: u32,
+        age: i64,
+    },
 }
 
 pub(super) fn step() -> impl Strategy<Value = Step> {
@@ -92,6 +107,7 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         2 => (lane(), any::<bool>()).prop_map(|(lane, inferred)| Step::Bury { lane, inferred }),
         5 => customer.clone().prop_map(|customer| Step::Mark { customer }),
         1 => customer.clone().prop_map(|customer| Step::Unmark { customer }),
+        3 => customer.clone().prop_map(|customer| Step::NotSent { customer }),
         3 => customer.clone().prop_map(|customer| Step::Sent { customer }),
         1 => Just(Step::SentLate),
         5 => (any::<Index>(), prop::sample::select(ranks.to_vec())).prop_map(|(send, rank)| Step::Hear { send, rank }),
@@ -102,5 +118,8 @@ pub(super) fn step() -> impl Strategy<Value = Step> {
         2 => Just(Step::Tell),
         1 => (0i64..40).prop_map(|wait| Step::PutBack { wait }),
         2 => (0i64..30).prop_map(|seconds| Step::Wait { seconds }),
+        2 => (0..CUSTOMERS.len(), prop::collection::vec(0u8..12, 1..5), 0u8..12, prop::option::of(0u8..6), -30i64..30)
+            .prop_map(|(customer, listed, redacted, since, until)| Step::Fill { customer, listed, redacted, since, until }),
+        1 => (0u32..2, 0i64..60).prop_map(|(round, age)| Step::Ask { round, age }),
     ]
 }

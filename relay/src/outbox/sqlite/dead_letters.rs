@@ -11,7 +11,7 @@ use super::messages;
 use crate::clock::from_millis;
 use crate::outbox::{
     DeadLetter, DeadLetterCount, DeadLetterDetail, DeadLetterId, Direction, Identity, LaneKey,
-    LetterSelection, SendId,
+    LetterSelection,
 };
 
 /// The columns that [`read`] reads.
@@ -106,7 +106,7 @@ fn chosen(selection: LetterSelection) -> [Option<i64>; 2] {
 /// Appends dead letters again at the tails of their lanes, in their original order.
 ///
 /// The key stays taken, so the platform's own repeats are still recognised. An outbound message keeps its attempt
-/// mark: an unresolved one is looked up again before anything is sent. Its age starts anew, since somebody decided
+/// doubt: an unresolved one is looked up again before anything is sent. Its age starts anew, since somebody decided
 /// that it is still worth sending. What was accepted for another sender or organisation is not delivered by this one.
 pub(super) fn replay(
     ledger: &mut Ledger<'_>,
@@ -148,9 +148,9 @@ fn append_again(ledger: &mut Ledger<'_>, letter: i64, lane: &LaneKey, now: Times
     };
     let bytes = ledger
         .sql(
-            "INSERT INTO message (seq, lane, direction, position, time_ms, accepted_ms, next_part, mark, mark_ms,
+            "INSERT INTO message (seq, lane, direction, position, time_ms, accepted_ms, next_part, mark, mark_ms, doubt,
                key, genesys_id, identity, payload)
-             SELECT ?2, lane, direction, ?3, ?4, ?5, next_part, mark, mark_ms, key, genesys_id, ?6, payload
+             SELECT ?2, lane, direction, ?3, ?4, ?5, next_part, mark, mark_ms, doubt, key, genesys_id, ?6, payload
              FROM dead_letter WHERE id = ?1 RETURNING length(payload)",
         )?
         .query_row(params![letter, seq, position, time, millis(now), ledger.book.identity], |row| row.get(0))?;
@@ -183,25 +183,28 @@ fn begin_receipt_anew(ledger: &Ledger<'_>, letter: i64, now: Timestamp) -> Done<
         .sql(
             "DELETE FROM send WHERE (sid IS NULL OR rank = 5)
              AND genesys_id = (SELECT genesys_id FROM dead_letter WHERE id = ?1)
-             AND id IS NOT (SELECT mark FROM dead_letter WHERE id = ?1)",
+             AND COALESCE(again_of, id) IS NOT (SELECT doubt FROM dead_letter WHERE id = ?1)",
         )?
         .execute([letter])?;
     Ok(())
 }
 
-/// Ends the doubt about the send that a dead letter is marked with, if one is: a callback (or an answer that came
-/// after its message was given up) proves that the part was sent. With its last part the message was delivered and is
-/// no dead letter any more; else a replay goes on with the next part.
-pub(super) fn settle_mark(ledger: &mut Ledger<'_>, send: &SendId, last: bool) -> Done<()> {
+/// Ends the doubt about a part of a dead letter, if one has it: a callback (or an answer that came after its message
+/// was given up) proves that the part was sent. With its last part the message was delivered and is no dead letter any
+/// more; else a replay goes on with the next part.
+pub(super) fn prove(ledger: &mut Ledger<'_>, first: &str, last: bool) -> Done<()> {
     if !last {
         ledger
-            .sql("UPDATE dead_letter SET next_part = next_part + 1, mark = NULL, mark_ms = NULL WHERE mark = ?1")?
-            .execute([send.as_str()])?;
+            .sql(
+                "UPDATE dead_letter SET next_part = next_part + 1, mark = NULL, mark_ms = NULL, doubt = NULL
+                 WHERE doubt = ?1",
+            )?
+            .execute([first])?;
         return Ok(());
     }
     let key: Option<String> = ledger
-        .sql("DELETE FROM dead_letter WHERE mark = ?1 RETURNING key")?
-        .query_row([send.as_str()], |row| row.get(0))
+        .sql("DELETE FROM dead_letter WHERE doubt = ?1 RETURNING key")?
+        .query_row([first], |row| row.get(0))
         .optional()?;
     if let Some(key) = key {
         ledger.book.dead_letters = ledger.book.dead_letters.saturating_sub(1);
@@ -211,7 +214,7 @@ pub(super) fn settle_mark(ledger: &mut Ledger<'_>, send: &SendId, last: bool) ->
 }
 
 /// The identities whose rows this relay may deliver.
-fn our_identities(ledger: &Ledger<'_>) -> Done<Vec<i64>> {
+pub(super) fn our_identities(ledger: &Ledger<'_>) -> Done<Vec<i64>> {
     let stored = identities(ledger.db)?;
     let Some((_, current)) = stored.iter().find(|(id, _)| *id == ledger.book.identity) else {
         return Ok(Vec::new());
@@ -277,9 +280,9 @@ pub(super) fn bury_foreign(
         )?;
         buried += transaction.execute(
             "INSERT INTO dead_letter (lane, direction, accepted_ms, died_ms, reason, sentence, key, genesys_id,
-               next_part, mark, mark_ms, identity, payload)
+               next_part, mark, mark_ms, doubt, identity, payload)
              SELECT lane, direction, accepted_ms, ?2, 'foreign', 'Accepted for another sender or Genesys organisation.',
-               key, genesys_id, next_part, mark, mark_ms, identity, payload FROM message WHERE identity = ?1",
+               key, genesys_id, next_part, mark, mark_ms, doubt, identity, payload FROM message WHERE identity = ?1",
             params![id, millis(now)],
         )?;
         transaction.execute("DELETE FROM message WHERE identity = ?1", [id])?;

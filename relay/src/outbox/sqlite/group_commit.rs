@@ -198,6 +198,7 @@ impl WriterThread {
         let Some(connection) = &self.connection else {
             return;
         };
+        fail::fail_point!("write-back");
         match cut_log_without_waiting(connection) {
             Ok(false) => {}
             // Somebody reads an older state: an export.
@@ -246,7 +247,7 @@ impl WriterThread {
             }
         };
         let mut book = self.book.clone();
-        let changes = connection.total_changes();
+        let before = connection.total_changes();
         let transaction = connection.transaction()?;
         let mut done = 0;
         while let Some(job) = group.get_mut(done) {
@@ -264,12 +265,20 @@ impl WriterThread {
             }
         }
         planted_answer_before_commit(group);
+        let changed = transaction.total_changes() != before;
+        if changed {
+            fail::fail_point!("commit");
+        }
+        planted_disk_error()?;
         transaction.commit()?;
         self.book = book;
+        if changed {
+            fail::fail_point!("committed");
+        }
         if std::mem::take(&mut self.book.cut_log_now) {
             self.cut_log_at = Some(Instant::now());
-        } else if connection.total_changes() != changes {
-            let at = Instant::now() + self.cut_log_every;
+        } else if changed {
+            let at = Instant::now() + hurried(self.cut_log_every);
             self.cut_log_at.get_or_insert(at);
         }
         Ok(())
@@ -335,6 +344,22 @@ fn is_of_the_store(error: &rusqlite::Error) -> bool {
                 | SystemIoFailure
         )
     )
+}
+
+/// A test that wants to end the process while the log is cut has it cut all the time.
+fn hurried(every: Duration) -> Duration {
+    fail::fail_point!("hurry-write-back", |_| Duration::from_millis(100));
+    every
+}
+
+/// A planted fault: the disk refuses a commit, with a result code of SQLite.
+fn planted_disk_error() -> Result<(), rusqlite::Error> {
+    fail::fail_point!("fault-disk", |code| {
+        let code = code.and_then(|code| code.parse().ok());
+        let error = rusqlite::ffi::Error::new(code.unwrap_or(rusqlite::ffi::SQLITE_IOERR));
+        Err(rusqlite::Error::SqliteFailure(error, None))
+    });
+    Ok(())
 }
 
 /// A planted fault: the suite must notice a relay that answers before the commit.

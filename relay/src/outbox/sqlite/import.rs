@@ -177,10 +177,10 @@ fn bury_copied(db: &Connection, now: Timestamp) -> Result<u64, rusqlite::Error> 
     )?;
     let buried = db.execute(
         "INSERT INTO dead_letter (lane, direction, accepted_ms, died_ms, reason, sentence, key, genesys_id,
-           next_part, mark, mark_ms, identity, payload)
+           next_part, mark, mark_ms, doubt, identity, payload)
          SELECT lane, direction, accepted_ms, ?1, 'copied',
            'It waited when the outbox of a running relay was copied, which may have delivered it.',
-           key, genesys_id, next_part, mark, mark_ms, identity, payload FROM message ORDER BY seq",
+           key, genesys_id, next_part, mark, mark_ms, doubt, identity, payload FROM message ORDER BY seq",
         params![millis(now)],
     )?;
     db.execute("DELETE FROM message", [])?;

@@ -43,6 +43,8 @@ pub(super) struct Book {
     pub(super) purge_cursor: String,
     /// Somebody asked for something to be erased: the log, which still holds it, is cut as soon as it is committed.
     pub(super) cut_log_now: bool,
+    /// The same for the customers' last times.
+    pub(super) contact_cursor: String,
 }
 
 impl Book {

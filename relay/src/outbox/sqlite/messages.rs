@@ -4,40 +4,85 @@
 //! the position is the row's own number; for what claims a time it is that time, so that an earlier one is placed
 //! before later ones still untried.
 
-use jiff::Timestamp;
-use messaging_bridge_clients::genesys::GenesysMessageId;
-use rusqlite::{OptionalExtension as _, params};
+use std::time::Duration;
 
-use super::ledger::{Done, Ledger, LedgerError, millis};
+use jiff::{SignedDuration, Timestamp};
+use messaging_bridge_clients::genesys::GenesysMessageId;
+use rusqlite::{OptionalExtension as _, Row, params};
+
+use super::ledger::{Book, Done, Ledger, LedgerError, millis};
 use super::receipts;
 use crate::clock::from_millis;
 use crate::outbox::{
-    Appended, DeadReason, DedupKey, Deferral, Direction, Head, LaneKey, NewRow, Order, OutboxError,
-    Refusal, SendId, Seq, WaitingLane,
+    Appended, Burial, DeadReason, DedupKey, Deferral, Direction, Doubt, Head, LaneKey, NewRow,
+    Order, OutboxError, ReceiptLevel, Refusal, SendId, Seq, WaitingLane,
 };
 
-/// How long after its webhook a receipt may follow at the earliest: Genesys must have had our answer first.
-const RECEIPT_AFTER_ANSWER_MS: i64 = 500;
+/// What an append may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Room {
+    /// Bytes that may wait.
+    pub(super) bytes: u64,
+    /// Messages that may wait.
+    pub(super) rows: u64,
+    /// Whether keys may end: the time is sure.
+    pub(super) keys_end: bool,
+}
 
-/// Stores a message with its key, within `budget` bytes.
-pub(super) fn append(ledger: &mut Ledger<'_>, row: &NewRow, budget: u64) -> Done<Appended> {
-    let bytes = row.payload.len() as u64;
-    if ledger.book.bytes + bytes > budget {
+#[cfg(test)]
+impl From<u64> for Room {
+    fn from(bytes: u64) -> Self {
+        Self {
+            bytes,
+            rows: u64::MAX,
+            keys_end: true,
+        }
+    }
+}
+
+impl Room {
+    /// Why so many messages of so many bytes have no room, if so.
+    pub(super) fn refusal(self, messages: u64, bytes: u64, held: &Book) -> Option<OutboxError> {
+        let rows: u64 = held.rows.iter().sum();
+        if held.bytes + bytes > self.bytes {
+            return Some(OutboxError::Full {
+                bytes: held.bytes,
+                budget: self.bytes,
+            });
+        }
+        (rows + messages > self.rows).then_some(OutboxError::TooMany {
+            rows,
+            budget: self.rows,
+        })
+    }
+}
+
+/// Stores a message with its key, if there is room.
+pub(super) fn append(ledger: &mut Ledger<'_>, row: &NewRow, room: Room) -> Done<Appended> {
+    if let Some(refusal) = room.refusal(1, row.payload.len() as u64, ledger.book) {
         // What is in already is answered as accepted even when nothing new is.
-        if is_taken(ledger, &row.key, row.accepted)? {
+        if is_taken(
+            ledger,
+            &row.key,
+            ends_by(&row.key, row.accepted, room.keys_end),
+        )? {
             return Ok(Appended::Duplicate);
         }
-        return Err(LedgerError::Refused(OutboxError::Full {
-            bytes: ledger.book.bytes,
-            budget,
-        }));
+        return Err(LedgerError::Refused(refusal));
     }
-    if !claim(ledger, &row.key, row.accepted)? {
+    if !claim(ledger, &row.key, row.accepted, room.keys_end)? {
         return Ok(Appended::Duplicate);
     }
     let seq = store(ledger, row)?;
     fail::fail_point!("append");
     Ok(Appended::Stored(seq))
+}
+
+/// Where a new row stands in its lane, and its `channel.time`.
+#[derive(Clone, Copy)]
+pub(super) struct NewPlace {
+    pub(super) position: i64,
+    pub(super) time: i64,
 }
 
 /// Inserts the row; its key is claimed already.
@@ -51,6 +96,12 @@ pub(super) fn store(ledger: &mut Ledger<'_>, row: &NewRow) -> Done<Seq> {
             millis(row.accepted),
         ),
     };
+    insert(ledger, row, NewPlace { position, time })
+}
+
+/// Inserts the row at a place.
+pub(super) fn insert(ledger: &mut Ledger<'_>, row: &NewRow, place: NewPlace) -> Done<Seq> {
+    let seq = ledger.book.next_seq;
     ledger
         .sql(
             "INSERT INTO message (seq, lane, direction, position, time_ms, accepted_ms, key, genesys_id, identity, payload)
@@ -60,8 +111,8 @@ pub(super) fn store(ledger: &mut Ledger<'_>, row: &NewRow) -> Done<Seq> {
             seq,
             row.lane.expose(),
             row.lane.direction() as i64,
-            position,
-            time,
+            place.position,
+            place.time,
             millis(row.accepted),
             row.key.text,
             row.genesys_id.as_ref().map(GenesysMessageId::as_str),
@@ -75,26 +126,42 @@ pub(super) fn store(ledger: &mut Ledger<'_>, row: &NewRow) -> Done<Seq> {
     Ok(Seq(seq))
 }
 
+/// A key that lives for less than this ends by any clock: it stands for a text, and would swallow the same text again.
+const SHORT_LIFE: Duration = Duration::from_hours(1);
+
+/// The time by which a key may have ended: none while the time is doubtful.
+fn ends_by(key: &DedupKey, now: Timestamp, keys_end: bool) -> i64 {
+    if keys_end || key.life < SHORT_LIFE {
+        millis(now)
+    } else {
+        i64::MIN
+    }
+}
+
 /// Takes a key; false when it is taken. A key past its life is free again.
-pub(super) fn claim(ledger: &Ledger<'_>, key: &DedupKey, now: Timestamp) -> Done<bool> {
+pub(super) fn claim(
+    ledger: &Ledger<'_>,
+    key: &DedupKey,
+    now: Timestamp,
+    keys_end: bool,
+) -> Done<bool> {
     let life = i64::try_from(key.life.as_millis()).unwrap_or(i64::MAX);
-    let changed = ledger
-        .sql(
-            "INSERT INTO dedup (key, expires_ms) VALUES (?1, ?2)
-             ON CONFLICT (key) DO UPDATE SET expires_ms = excluded.expires_ms, outcome = NULL
-             WHERE dedup.expires_ms <= ?3",
-        )?
-        .execute(params![
-            key.text,
-            millis(now).saturating_add(life),
-            millis(now)
-        ])?;
+    let changed = ledger.sql(CLAIM)?.execute(params![
+        key.text,
+        millis(now).saturating_add(life),
+        ends_by(key, now, keys_end)
+    ])?;
     Ok(changed == 1)
 }
 
-fn is_taken(ledger: &Ledger<'_>, key: &DedupKey, now: Timestamp) -> Done<bool> {
-    let mut taken = ledger.sql("SELECT 1 FROM dedup WHERE key = ?1 AND expires_ms > ?2")?;
-    Ok(taken.exists(params![key.text, millis(now)])?)
+pub(super) const CLAIM: &str = "INSERT INTO dedup (key, expires_ms) VALUES (?1, ?2)
+     ON CONFLICT (key) DO UPDATE SET expires_ms = excluded.expires_ms, outcome = NULL
+     WHERE dedup.expires_ms <= ?3";
+
+pub(super) const IS_TAKEN: &str = "SELECT 1 FROM dedup WHERE key = ?1 AND expires_ms > ?2";
+
+fn is_taken(ledger: &Ledger<'_>, key: &DedupKey, ended: i64) -> Done<bool> {
+    Ok(ledger.sql(IS_TAKEN)?.exists(params![key.text, ended])?)
 }
 
 /// The arrival, but later than the last message of this customer: times in a lane increase strictly.
@@ -107,6 +174,18 @@ pub(super) fn arrival_time(ledger: &Ledger<'_>, lane: &LaneKey, arrived: Timesta
              RETURNING last_time_ms",
         )?
         .query_row(params![lane.customer(), millis(arrived)], |row| row.get(0))?)
+}
+
+/// What arrives from now on is later than this: a missed message keeps the time that Twilio gave it.
+pub(super) fn arrivals_follow(ledger: &Ledger<'_>, lane: &LaneKey, time: i64) -> Done<()> {
+    ledger
+        .sql(
+            "INSERT INTO contact (customer, last_time_ms) VALUES (?1, ?2)
+             ON CONFLICT (customer) DO UPDATE
+             SET last_time_ms = max(excluded.last_time_ms, contact.last_time_ms)",
+        )?
+        .execute(params![lane.customer(), time])?;
+    Ok(())
 }
 
 /// A position behind all of a lane, for what claims no time.
@@ -124,8 +203,8 @@ pub(super) const LAST_POSITION: &str = "SELECT max(position) FROM (
      UNION ALL SELECT max(position) FROM message WHERE lane = ?1 AND attempted = 1)";
 
 /// Takes the key of a message that cannot be carried, with its `Failed` receipt.
-pub(super) fn refuse(ledger: &mut Ledger<'_>, refusal: &Refusal) -> Done<Appended> {
-    if !claim(ledger, &refusal.key, refusal.accepted)? {
+pub(super) fn refuse(ledger: &mut Ledger<'_>, refusal: &Refusal, keys_end: bool) -> Done<Appended> {
+    if !claim(ledger, &refusal.key, refusal.accepted, keys_end)? {
         return Ok(Appended::Duplicate);
     }
     set_outcome(ledger, &refusal.key.text, "refused")?;
@@ -133,8 +212,8 @@ pub(super) fn refuse(ledger: &mut Ledger<'_>, refusal: &Refusal) -> Done<Appende
         ledger,
         &refusal.genesys_id,
         refusal.customer.expose(),
-        (crate::outbox::ReceiptLevel::Failed, &refusal.reason),
-        millis(refusal.accepted) + RECEIPT_AFTER_ANSWER_MS,
+        (ReceiptLevel::Failed, &refusal.reason),
+        millis(refusal.accepted),
     )?;
     Ok(Appended::Stored(Seq(0)))
 }
@@ -157,7 +236,8 @@ pub(super) fn lanes(ledger: &Ledger<'_>) -> Done<Vec<WaitingLane>> {
 
 pub(super) const HEAD: &str = "SELECT m.seq, m.accepted_ms, m.time_ms, m.not_before_ms, m.tries, m.strikes, m.next_part, m.mark,
      m.mark_ms, i.sender, m.payload,
-     m.next_part > 0 AND EXISTS (SELECT 1 FROM send s WHERE s.genesys_id = m.genesys_id AND s.rank = 5)
+     m.next_part > 0 AND EXISTS (SELECT 1 FROM send s WHERE s.genesys_id = m.genesys_id AND s.rank = 5),
+     m.doubt, (SELECT f.created_ms FROM send f WHERE f.id = m.doubt)
      FROM message m JOIN identity i ON i.id = m.identity
      WHERE m.lane = ?1 ORDER BY m.attempted DESC, m.position, m.seq LIMIT 1";
 
@@ -165,8 +245,6 @@ pub(super) const HEAD: &str = "SELECT m.seq, m.accepted_ms, m.time_ms, m.not_bef
 pub(super) fn head(ledger: &Ledger<'_>, lane: &LaneKey) -> Done<Option<Head>> {
     let mut query = ledger.sql(planted_lane_order(HEAD))?;
     let head = query.query_row([lane.expose()], |row| {
-        let mark: Option<String> = row.get(7)?;
-        let marked: Option<i64> = row.get(8)?;
         Ok(Head {
             seq: Seq(row.get(0)?),
             accepted: from_millis(row.get(1)?),
@@ -175,9 +253,7 @@ pub(super) fn head(ledger: &Ledger<'_>, lane: &LaneKey) -> Done<Option<Head>> {
             tries: row.get(4)?,
             strikes: row.get(5)?,
             next_part: row.get(6)?,
-            mark: mark
-                .zip(marked)
-                .map(|(send, at)| (SendId::new(send), from_millis(at))),
+            doubt: doubt(row)?,
             sender: row.get(9)?,
             payload: row.get(10)?,
             part_failed: row.get(11)?,
@@ -186,11 +262,23 @@ pub(super) fn head(ledger: &Ledger<'_>, lane: &LaneKey) -> Done<Option<Head>> {
     Ok(head.optional()?)
 }
 
+/// The doubt about a marked head. The send that came first may be purged: then the mark stands for it.
+fn doubt(row: &Row<'_>) -> Result<Option<Doubt>, rusqlite::Error> {
+    let (mark, marked): (Option<String>, Option<i64>) = (row.get(7)?, row.get(8)?);
+    let (first, first_marked): (Option<String>, Option<i64>) = (row.get(12)?, row.get(13)?);
+    Ok(mark.zip(marked).map(|(send, marked)| Doubt {
+        first: SendId::new(first.unwrap_or_else(|| send.clone())),
+        first_marked: from_millis(first_marked.unwrap_or(marked)),
+        send: SendId::new(send),
+        marked: from_millis(marked),
+    }))
+}
+
 /// A planted fault: the suite must notice a relay that takes the newest row of a lane first.
 fn planted_lane_order(sql: &'static str) -> &'static str {
     fail::fail_point!("fault-lane-order-ignored", |_| {
         "SELECT m.seq, m.accepted_ms, m.time_ms, m.not_before_ms, m.tries, m.strikes, m.next_part, m.mark,
-         m.mark_ms, i.sender, m.payload, 0 FROM message m JOIN identity i ON i.id = m.identity
+         m.mark_ms, i.sender, m.payload, 0, m.doubt, NULL FROM message m JOIN identity i ON i.id = m.identity
          WHERE m.lane = ?1 ORDER BY m.seq DESC LIMIT 1"
     });
     sql
@@ -204,6 +292,7 @@ pub(super) fn defer(ledger: &Ledger<'_>, seq: Seq, deferral: Deferral) -> Done<(
              WHERE seq = ?1",
         )?
         .execute(params![seq.0, millis(deferral.until), deferral.tried, deferral.strike])?;
+    fail::fail_point!("defer");
     Ok(())
 }
 
@@ -229,40 +318,65 @@ pub(super) fn complete(ledger: &mut Ledger<'_>, seq: Seq) -> Done<bool> {
     has_rows(ledger, &lane)
 }
 
-/// Moves a row to the dead letters, with the agent's receipt. A row that is gone already changes nothing, and its lane
-/// is to be looked at.
-pub(super) fn dead_letter(ledger: &mut Ledger<'_>, seq: Seq, reason: &DeadReason) -> Done<bool> {
-    let buried = ledger
+/// Moves a row to the dead letters if it is still at this part. One that is gone, or of which the part was proven,
+/// changes nothing.
+pub(super) fn dead_letter(
+    ledger: &mut Ledger<'_>,
+    seq: Seq,
+    part: u32,
+    reason: &DeadReason,
+) -> Done<Burial> {
+    let at_that_part = ledger
+        .sql("SELECT 1 FROM message WHERE seq = ?1 AND next_part = ?2")?
+        .exists(params![seq.0, part])?;
+    if !at_that_part {
+        return Ok(Burial::GoneOn);
+    }
+    let more = bury(ledger, seq, reason)?;
+    Ok(Burial::Buried { more })
+}
+
+/// Moves a row to the dead letters, with the agent's receipt. Returns whether its lane has more rows.
+fn bury(ledger: &mut Ledger<'_>, seq: Seq, reason: &DeadReason) -> Done<bool> {
+    ledger
         .sql(
             "INSERT INTO dead_letter (lane, direction, accepted_ms, died_ms, reason, sentence, key, genesys_id,
-               next_part, mark, mark_ms, identity, payload)
-             SELECT lane, direction, accepted_ms, ?2, ?3, ?4, key, genesys_id, next_part, mark, mark_ms, identity, payload
-             FROM message WHERE seq = ?1",
+               next_part, mark, mark_ms, doubt, identity, payload)
+             SELECT lane, direction, accepted_ms, ?2, ?3, ?4, key, genesys_id, next_part, mark, mark_ms, doubt, identity,
+               payload FROM message WHERE seq = ?1",
         )?
         .execute(params![seq.0, millis(reason.at), reason.word, reason.sentence])?;
-    if buried == 0 {
-        return Ok(true);
-    }
-    let (lane, key, genesys_id, bytes) = ledger
-        .sql("DELETE FROM message WHERE seq = ?1 RETURNING lane, key, genesys_id, length(payload)")?
+    let (lane, key, genesys_id, bytes, in_doubt) = ledger
+        .sql(
+            "DELETE FROM message WHERE seq = ?1
+             RETURNING lane, key, genesys_id, length(payload), doubt IS NOT NULL",
+        )?
         .query_row([seq.0], |row| {
             Ok((
                 row.get::<_, String>(0)?,
                 row.get::<_, String>(1)?,
                 row.get::<_, Option<String>>(2)?,
                 row.get(3)?,
+                row.get::<_, bool>(4)?,
             ))
         })?;
+    fail::fail_point!("bury");
     let lane = LaneKey::from_stored(&lane);
     ledger.book.remove(lane.direction(), bytes);
     ledger.book.dead_letters += 1;
     set_outcome(ledger, &key, reason.word)?;
     if let (Some(id), Some((level, told))) = (genesys_id, &reason.receipt) {
+        // What may have been sent after all has not failed for certain.
+        let level = if in_doubt {
+            ReceiptLevel::FailedInferred
+        } else {
+            *level
+        };
         receipts::want_failed(
             ledger,
             &GenesysMessageId::new(id),
             lane.customer(),
-            (*level, told),
+            (level, told),
             millis(reason.at),
         )?;
     }
@@ -284,7 +398,7 @@ pub(super) fn expire_outbound(
         .query_map([millis(before)], |row| Ok((row.get(0)?, row.get(1)?)))?
         .collect::<Result<_, _>>()?;
     for (seq, marked) in &late {
-        dead_letter(
+        bury(
             ledger,
             Seq(*seq),
             if *marked { unresolved } else { expired },
@@ -305,6 +419,24 @@ pub(super) fn set_outcome(ledger: &Ledger<'_>, key: &str, outcome: &str) -> Done
         .sql("UPDATE dedup SET outcome = ?2 WHERE key = ?1")?
         .execute([key, outcome])?;
     Ok(())
+}
+
+/// Moves the times of rows that arrived under a wrong clock. Walks through the table: it happens once in a process, and
+/// only on a machine whose clock is wrong.
+pub(super) fn restamp(
+    ledger: &Ledger<'_>,
+    (from, to): (Timestamp, Timestamp),
+    by: SignedDuration,
+) -> Done<u64> {
+    let by = i64::try_from(by.as_millis()).unwrap_or_default();
+    let moved = ledger
+        .sql(
+            "UPDATE message SET accepted_ms = accepted_ms + ?3, mark_ms = mark_ms + ?3,
+               not_before_ms = CASE not_before_ms WHEN 0 THEN 0 ELSE not_before_ms + ?3 END
+             WHERE accepted_ms BETWEEN ?1 AND ?2",
+        )?
+        .execute([millis(from), millis(to), by])?;
+    Ok(moved as u64)
 }
 
 pub(super) const OLDEST_OUTBOUND: &str =

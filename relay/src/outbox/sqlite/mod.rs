@@ -7,10 +7,12 @@
 mod dead_letters;
 mod export;
 mod forget;
+mod gaps;
 mod group_commit;
 mod import;
 mod ledger;
 mod messages;
+mod planted;
 mod receipts;
 mod retention;
 mod schema;
@@ -25,18 +27,20 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use futures_util::FutureExt as _;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use messaging_bridge_clients::twilio::MessageSid;
 use tokio::sync::Semaphore;
 
 use self::export::Stamp;
 use self::group_commit::{CUT_LOG_EVERY, Writer};
+use self::messages::Room;
 use self::volume::{DirectoryLock, Volume};
 use super::{
-    Answer, Appended, DeadLetter, DeadLetterCount, DeadLetterDetail, DeadLetterId, DeadReason,
-    Deferral, Direction, Forgotten, Head, Identity, LaneKey, LetterSelection, Mark, NewRow, Outbox,
-    OutboxError, PartSent, Receipt, Refusal, SendId, SendState, Seq, Standing, Stats, StatusReport,
-    WaitingLane, WaitingReceipt,
+    Answer, Appended, AskedUpTo, Burial, DeadLetter, DeadLetterCount, DeadLetterDetail,
+    DeadLetterId, DeadReason, Deferral, Direction, Filled, Forgotten, Gap, Head, Identity, InDoubt,
+    LaneKey, LetterSelection, Mark, NewRow, Outbox, OutboxError, PartSent, Proved, Receipt,
+    Refusal, SendId, SendState, Seq, Standing, Stats, StatusReport, Unfinished, WaitingLane,
+    WaitingReceipt,
 };
 use crate::clock::Clock;
 use crate::message::CustomerId;
@@ -55,6 +59,7 @@ pub struct SqliteOutbox {
     appends: Arc<Semaphore>,
     volume: Volume,
     budget: u64,
+    most_messages: u64,
     clock: Arc<dyn Clock>,
     exports: Arc<Exports>,
     _lock: DirectoryLock,
@@ -124,6 +129,7 @@ impl SqliteOutbox {
             appends,
             volume: Volume::new(directory.into()),
             budget: max_bytes,
+            most_messages: u64::MAX,
             clock,
             exports: Exports::of(directory, Stamp::Running),
             _lock: lock,
@@ -150,17 +156,32 @@ impl SqliteOutbox {
             appends,
             volume: Volume::new(directory.into()),
             budget: u64::MAX,
+            most_messages: u64::MAX,
             clock,
             exports: Exports::of(directory, Stamp::Stopped),
             _lock: lock,
         })
     }
 
+    /// Lets only so many messages wait, however small they are.
+    #[must_use]
+    pub fn with_most_messages(self, most_messages: u64) -> Self {
+        Self {
+            most_messages,
+            ..self
+        }
+    }
+
     /// The last tenth of the budget is kept for Twilio's webhooks: Genesys retries a 503, Twilio by default does not.
-    fn budget_of(&self, direction: Direction) -> u64 {
-        match direction {
-            Direction::Inbound => self.budget,
-            Direction::Outbound => self.budget - self.budget / 10,
+    fn room_of(&self, direction: Direction) -> Room {
+        let of = |budget: u64| match direction {
+            Direction::Inbound => budget,
+            Direction::Outbound => budget - budget / 10,
+        };
+        Room {
+            bytes: of(self.budget),
+            rows: of(self.most_messages),
+            keys_end: self.clock.sure().is_some(),
         }
     }
 
@@ -181,12 +202,12 @@ impl Outbox for SqliteOutbox {
     fn append(&self, row: NewRow) -> Answer<'_, Appended> {
         async move {
             let _place = self.admit()?;
-            let budget = self.budget_of(row.lane.direction());
+            let room = self.room_of(row.lane.direction());
             if let Some(appended) = self.planted_split_append(&row).await {
                 return appended;
             }
             self.writer
-                .call(move |ledger| messages::append(ledger, &row, budget))
+                .call(move |ledger| messages::append(ledger, &row, room))
                 .await
         }
         .boxed()
@@ -195,8 +216,9 @@ impl Outbox for SqliteOutbox {
     fn refuse(&self, refusal: Refusal) -> Answer<'_, Appended> {
         async move {
             let _place = self.admit()?;
+            let keys_end = self.clock.sure().is_some();
             self.writer
-                .call(move |ledger| messages::refuse(ledger, &refusal))
+                .call(move |ledger| messages::refuse(ledger, &refusal, keys_end))
                 .await
         }
         .boxed()
@@ -225,9 +247,9 @@ impl Outbox for SqliteOutbox {
             .boxed()
     }
 
-    fn dead_letter(&self, seq: Seq, reason: DeadReason) -> Answer<'_, bool> {
+    fn dead_letter(&self, seq: Seq, part: u32, reason: DeadReason) -> Answer<'_, Burial> {
         self.writer
-            .call(move |ledger| messages::dead_letter(ledger, seq, &reason))
+            .call(move |ledger| messages::dead_letter(ledger, seq, part, &reason))
             .boxed()
     }
 
@@ -254,7 +276,13 @@ impl Outbox for SqliteOutbox {
             .boxed()
     }
 
-    fn part_sent(&self, sent: PartSent) -> Answer<'_, bool> {
+    fn not_sent(&self, seq: Seq, send: SendId) -> Answer<'_, bool> {
+        self.writer
+            .call(move |ledger| sends::not_sent(ledger, seq, &send))
+            .boxed()
+    }
+
+    fn part_sent(&self, sent: PartSent) -> Answer<'_, Option<Proved>> {
         self.writer
             .call(move |ledger| sends::part_sent(ledger, &sent))
             .boxed()
@@ -270,6 +298,25 @@ impl Outbox for SqliteOutbox {
     fn adopted(&self, sids: Vec<MessageSid>) -> Answer<'_, Vec<MessageSid>> {
         self.writer
             .call(move |ledger| sends::adopted(ledger, &sids))
+            .boxed()
+    }
+
+    fn unproven(&self, first: &SendId) -> Answer<'_, Vec<SendId>> {
+        let first = first.clone();
+        self.writer
+            .call(move |ledger| sends::unproven(ledger, &first))
+            .boxed()
+    }
+
+    fn others_in_doubt(
+        &self,
+        lane: &LaneKey,
+        but: Seq,
+        since: Timestamp,
+    ) -> Answer<'_, Vec<InDoubt>> {
+        let lane = lane.clone();
+        self.writer
+            .call(move |ledger| sends::others_in_doubt(ledger, &lane, but, since))
             .boxed()
     }
 
@@ -305,6 +352,57 @@ impl Outbox for SqliteOutbox {
         let receipt = receipt.clone();
         self.writer
             .call(move |ledger| receipts::defer(ledger, &receipt, until))
+            .boxed()
+    }
+
+    fn next_seq(&self) -> Answer<'_, Seq> {
+        self.writer
+            .call(|ledger| Ok(Seq(ledger.book.next_seq)))
+            .boxed()
+    }
+
+    fn lacking(&self, keys: Vec<String>) -> Answer<'_, Vec<String>> {
+        self.writer
+            .call(move |ledger| gaps::lacking(ledger, &keys))
+            .boxed()
+    }
+
+    fn fill(&self, gap: Gap) -> Answer<'_, Filled> {
+        async move {
+            let _place = self.admit()?;
+            // A gap can be filled later as well: the last tenth is for webhooks.
+            let room = self.room_of(Direction::Outbound);
+            self.writer
+                .call(move |ledger| gaps::fill(ledger, &gap, room))
+                .await
+        }
+        .boxed()
+    }
+
+    fn gap_mark(&self) -> Answer<'_, Option<Timestamp>> {
+        self.writer.call(|ledger| gaps::gap_mark(ledger)).boxed()
+    }
+
+    fn set_gap_mark(&self, mark: Timestamp) -> Answer<'_, ()> {
+        self.writer
+            .call(move |ledger| gaps::set_gap_mark(ledger, mark))
+            .boxed()
+    }
+
+    fn unfinished(
+        &self,
+        round: u32,
+        marked: (Timestamp, Timestamp),
+        limit: u32,
+    ) -> Answer<'_, Vec<Unfinished>> {
+        self.writer
+            .call(move |ledger| gaps::unfinished(ledger, round, marked, limit))
+            .boxed()
+    }
+
+    fn asked(&self, round: u32, up_to: AskedUpTo) -> Answer<'_, ()> {
+        self.writer
+            .call(move |ledger| gaps::asked(ledger, round, &up_to))
             .boxed()
     }
 
@@ -378,6 +476,12 @@ impl Outbox for SqliteOutbox {
             .boxed()
     }
 
+    fn restamp(&self, arrived: (Timestamp, Timestamp), by: SignedDuration) -> Answer<'_, u64> {
+        self.writer
+            .call(move |ledger| messages::restamp(ledger, arrived, by))
+            .boxed()
+    }
+
     fn learn_integration(&self, id: &str) -> Answer<'_, ()> {
         let id = id.to_owned();
         self.writer
@@ -387,30 +491,5 @@ impl Outbox for SqliteOutbox {
 
     fn close(&self) -> Answer<'_, ()> {
         self.writer.close().boxed()
-    }
-}
-
-impl SqliteOutbox {
-    /// A planted fault: the suite must notice a relay that stores the message first and its key in a transaction of
-    /// its own.
-    async fn planted_split_append(&self, row: &NewRow) -> Option<Result<Appended, OutboxError>> {
-        fn planted() -> bool {
-            fail::fail_point!("fault-key-in-another-transaction", |_| true);
-            false
-        }
-        if !planted() {
-            return None;
-        }
-        let (key, accepted, row) = (row.key.clone(), row.accepted, row.clone());
-        let stored = self
-            .writer
-            .call(move |ledger| messages::store(ledger, &row))
-            .await;
-        tokio::time::sleep(std::time::Duration::from_millis(40)).await;
-        let claimed = self
-            .writer
-            .call(move |ledger| messages::claim(ledger, &key, accepted))
-            .await;
-        Some(stored.and_then(|seq| claimed.map(|_| Appended::Stored(seq))))
     }
 }

@@ -1,7 +1,7 @@
 //! Receipts: one row per Genesys message, with the level that the agent should know and the level that Genesys was
 //! told. A receipt waits while the first is above the second; a higher level replaces a waiting lower one.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use messaging_bridge_clients::genesys::{GenesysMessageId, ReasonCode};
 use rusqlite::{OptionalExtension as _, Row, params};
 
@@ -9,6 +9,10 @@ use super::ledger::{Done, Ledger, millis};
 use crate::clock::from_millis;
 use crate::message::CustomerId;
 use crate::outbox::{Rank, Receipt, ReceiptLevel, ReceiptReason, WaitingReceipt};
+
+/// How long after its message was marked or refused a receipt may follow at the earliest: Genesys must have had our
+/// answer to the message's webhook first.
+const AFTER_ANSWER_MS: i64 = 500;
 
 /// Makes the row of a message that is about to be sent in so many parts. The row may stand already, made by a failure
 /// before anything was sent: that one knew no parts (0).
@@ -28,26 +32,26 @@ pub(super) fn prepare(
     Ok(())
 }
 
-/// Has a failure told, unless something higher is known.
+/// Has a failure told, unless something higher is known. `now_ms` is when it failed.
 pub(super) fn want_failed(
     ledger: &Ledger<'_>,
     id: &GenesysMessageId,
     customer: &str,
     (level, reason): (ReceiptLevel, &ReceiptReason),
-    not_before_ms: i64,
+    now_ms: i64,
 ) -> Done<()> {
     ledger
         .sql(
             "INSERT INTO receipt (genesys_id, customer, parts, created_ms, identity) VALUES (?1, ?2, 0, ?3, ?4)
              ON CONFLICT (genesys_id) DO NOTHING",
         )?
-        .execute(params![id.as_str(), customer, not_before_ms, ledger.book.identity])?;
+        .execute(params![id.as_str(), customer, now_ms, ledger.book.identity])?;
     want(
         ledger,
         id,
         level,
         Some((reason.code.as_str(), &reason.sentence)),
-        not_before_ms,
+        now_ms,
     )?;
     Ok(())
 }
@@ -61,7 +65,8 @@ fn want(
 ) -> Done<bool> {
     let changed = ledger
         .sql(
-            "UPDATE receipt SET wanted = ?2, code = ?3, sentence = ?4, tries = 0, not_before_ms = ?5
+            "UPDATE receipt SET wanted = ?2, code = ?3, sentence = ?4, tries = 0,
+               not_before_ms = max(?5, created_ms + ?6)
              WHERE genesys_id = ?1 AND wanted < ?2",
         )?
         .execute(params![
@@ -69,7 +74,8 @@ fn want(
             level as i64,
             reason.map(|(code, _)| code),
             reason.map(|(_, sentence)| sentence),
-            not_before_ms
+            not_before_ms,
+            AFTER_ANSWER_MS
         ])?;
     Ok(changed == 1)
 }
@@ -114,14 +120,23 @@ pub(super) fn next(ledger: &Ledger<'_>, now: Timestamp) -> Done<Option<WaitingRe
         .sql(NEXT_FAILED)?
         .query_row([millis(now)], read)
         .optional()?;
-    match failed {
-        Some(failed) => Ok(Some(failed)),
-        None => Ok(ledger
-            .sql(NEXT)?
-            .query_row([millis(now)], read)
-            .optional()?),
+    if failed.is_some() {
+        return Ok(failed);
+    }
+    let next = |now| -> Done<_> { Ok(ledger.sql(NEXT)?.query_row([now], read).optional()?) };
+    let found = next(millis(now))?;
+    let of_another_clock = found.is_none()
+        && due(ledger)?.is_some_and(|due| due.duration_since(now) > LONGEST_DEFERRAL);
+    if of_another_clock {
+        next(i64::MAX)
+    } else {
+        Ok(found)
     }
 }
+
+/// No receipt is put back for longer. What waits for a later time was put back under another clock, and is due: the
+/// clock may be hours behind that one.
+pub(in crate::outbox) const LONGEST_DEFERRAL: SignedDuration = SignedDuration::from_mins(6);
 
 fn read(row: &Row<'_>) -> Result<WaitingReceipt, rusqlite::Error> {
     let id: String = row.get(0)?;
@@ -169,6 +184,7 @@ pub(super) fn done(ledger: &Ledger<'_>, receipt: &Receipt) -> Done<()> {
     ledger
         .sql("UPDATE receipt SET told = max(told, ?2), tries = 0 WHERE genesys_id = ?1 AND wanted >= ?2")?
         .execute(params![receipt.genesys_id.as_str(), receipt.level as i64])?;
+    fail::fail_point!("told");
     Ok(())
 }
 

@@ -1,7 +1,6 @@
 //! The whole path, both ways: from the first webhook until the last message has reached the other platform.
 //!
-//! Towards Genesys the messages stay within the burst of the request budget, which would otherwise be what is
-//! measured; towards Twilio there is no budget. Each message must arrive exactly once and in its conversation's order.
+//! Budget and pace are set so high that they are not what is measured. Each message must arrive exactly once and in its conversation's order.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -61,10 +61,36 @@ pub(crate) async fn an_object_that_a_quota_refuses_is_named() {
         assert!(message.contains(says), "{message}");
     }
     scene.until(ConditionType::Ready, Reason::ApplyFailed).await;
+    scene
+        .until(ConditionType::Stalled, Reason::ApplyFailed)
+        .await;
     assert_eq!(scene.child(&STATEFUL_SET).await, Value::Null);
+    assert_is_not_repeated(&scene).await;
     scene.delete(&QUOTAS, "no-services").await;
     scene.look().await;
     scene.until_installed().await;
     scene.until(ConditionType::Accepted, Reason::Accepted).await;
     scene.end().await;
+}
+
+/// What was refused is told again and not tried again, however often the bridge is looked at.
+async fn assert_is_not_repeated(scene: &Scene) {
+    let paused = "messagingbridge.io/paused";
+    let mut mark = scene.plane.mark();
+    for round in 0..3 {
+        scene.annotate(&json!({paused: "true"})).await;
+        scene.until(ConditionType::Accepted, Reason::Paused).await;
+        scene.annotate(&json!({paused: null})).await;
+        let refused = scene.until(ConditionType::Accepted, Reason::ApplyFailed);
+        assert!(refused.await.contains("no-services"));
+        if round == 0 {
+            // Until then the operator may hear of what it has made itself, which is a change.
+            mark = scene.plane.mark();
+        }
+    }
+    let requests = scene.plane.requests(mark).await;
+    let tried = requests.iter().find(|request| {
+        request.namespace == scene.tenant.name && request.verb == "patch" && request.code == 403
+    });
+    assert_eq!(tried.map(|request| &request.uri), None);
 }

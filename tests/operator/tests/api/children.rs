@@ -8,7 +8,7 @@ use kube::Api;
 use kube::api::{WatchEvent, WatchParams};
 use messaging_bridge_cluster::wait_for;
 use messaging_bridge_crds::{ConditionType, MessagingBridge, MessagingBridgeStatus, Reason};
-use messaging_bridge_operator_suites::tenant::apply;
+use messaging_bridge_operator_suites::tenant::{apply, kubectl};
 use serde_json::{Value, json};
 
 use crate::objects::{CHILDREN, CONFIG_MAP, request};
@@ -141,6 +141,29 @@ pub(crate) async fn the_longest_and_the_oddest_names_make_valid_objects() {
         let seen = seen.await.unwrap();
         let accepted = seen.condition(ConditionType::Accepted).unwrap();
         assert_eq!(accepted.reason, Reason::Accepted.as_str(), "{accepted:?}");
+    }
+    scene.end().await;
+}
+
+pub(crate) async fn bridges_are_found_by_their_number_and_by_their_integration() {
+    let scene = Scene::installed("found").await;
+    let number = format!("spec.twilio.number={}", scene.tenant.number);
+    let integration = format!("spec.genesys.integrationName={}", scene.tenant.name);
+    for selector in [number, integration] {
+        let found = [
+            "get",
+            "messagingbridges",
+            "-A",
+            "-o=name",
+            "--field-selector",
+            &selector,
+        ];
+        let found = kubectl(scene.plane.cluster, &found).await;
+        assert_eq!(
+            found.lines().collect::<Vec<_>>(),
+            ["messagingbridge.messagingbridge.io/acme"],
+            "{selector}"
+        );
     }
     scene.end().await;
 }

@@ -1,12 +1,13 @@
 //! What can be wrong with the credentials, and with what they may do.
 
+use messaging_bridge_cluster::wait_for;
 use messaging_bridge_crds::{ConditionType, MessagingBridgeStatus, Reason, SecretState};
 use messaging_bridge_operator_suites::tenant::apply;
 use messaging_bridge_sandbox::{ClientSettings, Options, Permission};
 use serde_json::json;
 
 use crate::objects::{PODS, SECRETS};
-use crate::scene::Scene;
+use crate::scene::{PATIENCE, Scene};
 
 fn state(status: &MessagingBridgeStatus, name: &str) -> Option<SecretState> {
     let secret = status.secrets.iter().find(|secret| secret.name == name);
@@ -245,5 +246,27 @@ pub(crate) async fn a_missing_right_is_unknown_and_another_client_may_look() {
     // It is the operator's alone.
     let pod = scene.read(&PODS, "acme-relay-0").await;
     assert!(!pod.to_string().contains("looks"), "{pod}");
+    scene.end().await;
+}
+
+pub(crate) async fn a_secret_whose_values_stay_asks_nobody() {
+    let scene = Scene::installed("same-values").await;
+    let (mark, calls) = (scene.plane.mark(), scene.plane.sandbox.request_mark());
+    let label = json!({"metadata": {"labels": {"example.com/team": "texts"}}});
+    scene.patch(&SECRETS, "twilio", &label).await;
+    let read = wait_for("the operator has read it", PATIENCE, || async {
+        let requests = scene.plane.requests(mark).await;
+        let read = requests.iter().any(|request| {
+            request.namespace == scene.tenant.name
+                && (request.verb.as_str(), request.resource.as_str()) == ("get", "secrets")
+        });
+        read.then_some(()).ok_or_else(|| format!("{requests:?}"))
+    });
+    read.await.unwrap();
+    // The look that it was read for has ended when the next has.
+    let paused = "messagingbridge.io/paused";
+    scene.annotate(&json!({paused: "true"})).await;
+    scene.until(ConditionType::Accepted, Reason::Paused).await;
+    assert_eq!(scene.questions(calls), 0);
     scene.end().await;
 }

@@ -22,10 +22,13 @@ mod news;
 mod objects;
 mod patience;
 mod platforms;
+mod policy;
 mod reasons;
 mod relay;
+mod rights;
 mod rules;
 mod scene;
+mod volume;
 mod webhooks;
 
 use std::any::Any;
@@ -107,8 +110,9 @@ async fn failure(what: &str) -> Failed {
     }
 }
 
-/// What holds for all tests together: the operator ends when it is asked to, and was never refused a verb.
-async fn in_the_end() -> Result<(), String> {
+/// What holds for all tests together: the operator ends when it is asked to, was never refused a verb, and, when all
+/// tests ran, used every right that it has.
+async fn in_the_end(all_ran: bool) -> Result<(), String> {
     let Some(plane) = control_plane::started() else {
         return Ok(());
     };
@@ -121,7 +125,7 @@ async fn in_the_end() -> Result<(), String> {
     }
     let refused: Vec<String> = requests
         .iter()
-        .filter(|request| request.code == 403 && !by_quota(request))
+        .filter(|request| request.code == 403 && !by_admission(request))
         .map(|request| format!("{} {}", request.verb, request.uri))
         .collect();
     if requests.is_empty() || !refused.is_empty() {
@@ -130,12 +134,17 @@ async fn in_the_end() -> Result<(), String> {
             requests.len()
         ));
     }
+    if all_ran {
+        rights::compare(plane.cluster, &requests).await?;
+    }
     Ok(())
 }
 
-/// A quota refuses by the same code as a missing right.
-fn by_quota(request: &messaging_bridge_cluster::Request) -> bool {
+/// A quota, and a storage class that lets no volume grow, refuse by the same code as a missing right.
+fn by_admission(request: &messaging_bridge_cluster::Request) -> bool {
     request.namespace == accepted::WITH_A_QUOTA
+        || request.namespace == volume::THAT_CANNOT_GROW
+            && request.resource == "persistentvolumeclaims"
 }
 
 #[expect(
@@ -158,9 +167,12 @@ fn all() -> Vec<Trial> {
         Apart patience::an_operator_waits_for_its_definitions_and_leaves_what_does_not_change_alone;
         Beside rules::the_api_server_accepts_and_refuses_what_the_offline_check_does;
         Beside children::a_bridge_gets_all_its_objects_and_all_conditions_from_the_first_write;
+        Beside children::bridges_are_found_by_their_number_and_by_their_integration;
         Beside children::the_longest_and_the_oddest_names_make_valid_objects;
         Beside drift::defaults_and_additions_by_others_are_left_alone;
         Beside drift::a_change_by_hand_is_put_back_once_and_additions_stay;
+        Beside drift::a_status_changed_by_hand_is_put_right_and_additions_stay;
+        Beside drift::a_field_that_admission_rewrites_is_not_fought_over;
         Beside drift::what_is_deleted_by_hand_is_made_anew;
         Beside accepted::a_name_that_is_taken_is_not_taken_over;
         Beside accepted::an_object_that_a_quota_refuses_is_named;
@@ -168,6 +180,7 @@ fn all() -> Vec<Trial> {
         Beside credentials::a_key_that_is_missing_is_named;
         Beside credentials::a_value_that_cannot_be_right_is_named_and_never_quoted;
         Beside credentials::whoever_knows_only_the_client_id_is_refused;
+        Beside credentials::a_secret_whose_values_stay_asks_nobody;
         Beside credentials::a_wrong_auth_token_is_refused;
         Beside credentials::a_missing_right_is_unknown_and_another_client_may_look;
         Beside integration::a_name_that_nobody_has_gets_the_nearest_names;
@@ -179,10 +192,13 @@ fn all() -> Vec<Trial> {
         Beside relay::what_a_relay_says_is_told;
         Beside annotations::a_paused_bridge_is_left_as_it_is_and_its_status_is_kept;
         Beside annotations::a_look_that_is_asked_for_is_had_once;
+        Beside volume::a_volume_that_cannot_grow_is_named_and_the_workload_is_made_anew;
         Beside deletion::a_deleted_bridge_leaves_its_claim_only;
         Beside news::events_are_for_transitions_only;
         Alone platforms::a_suspended_account_is_named;
         Alone platforms::a_platform_that_does_not_answer_is_unknown;
+        Alone platforms::a_bridge_is_told_before_it_is_looked_at_and_one_made_anew_is_another;
+        Alone policy::a_policy_that_is_switched_off_is_removed_and_comes_back;
         Alone malformed::an_object_that_cannot_be_read_stops_nobody_and_is_told;
     ];
     trials.extend(webhooks::trials());
@@ -205,7 +221,8 @@ fn main() -> ExitCode {
         trials.extend(all());
     }
     let conclusion = libtest_mimic::run(&arguments, trials);
-    if let Err(error) = RUNTIME.block_on(in_the_end()) {
+    let all_ran = conclusion.num_filtered_out == 0 && conclusion.num_failed == 0;
+    if let Err(error) = RUNTIME.block_on(in_the_end(all_ran)) {
         say(&format!("in the end: {error}"));
         return ExitCode::FAILURE;
     }

@@ -4,6 +4,9 @@ use messaging_bridge_cluster::wait_for;
 use messaging_bridge_crds::{ConditionType, Reason};
 use messaging_bridge_sandbox::{AccountSettings, Effect, Endpoint, Fault, Faults};
 
+use serde_json::Value;
+
+use crate::objects::BRIDGES;
 use crate::scene::{PATIENCE, Scene};
 
 fn account(status: &str) -> AccountSettings {
@@ -106,4 +109,49 @@ pub(crate) async fn a_platform_that_does_not_answer_is_unknown() {
         scene.until_installed().await;
         scene.end().await;
     }
+}
+
+/// Both platforms take their time.
+fn slow() -> Faults {
+    let ends = [Endpoint::GenesysApi, Endpoint::TwilioApi];
+    Faults {
+        rules: ends
+            .map(|end| Fault::new(end, Effect::Latency { millis: 8000 }))
+            .into(),
+    }
+}
+
+pub(crate) async fn a_bridge_is_told_before_it_is_looked_at_and_one_made_anew_is_another() {
+    let scene = Scene::new("made-anew").await;
+    scene.plane.sandbox.set_faults(slow());
+    let mark = scene.plane.mark();
+    scene.apply().await;
+    scene
+        .until(ConditionType::CredentialsValid, Reason::Pending)
+        .await;
+    let status = scene.status().await;
+    let there = |kind: &ConditionType| status.condition(*kind).is_some();
+    let missing = ConditionType::ALL.into_iter().find(|kind| !there(kind));
+    assert_eq!(missing, Some(ConditionType::Stalled), "{status:?}");
+    assert_eq!(status.last_handled_reconcile_at, None);
+    // Another of its name is there when the platforms have answered: nothing is said of it that was asked for the first.
+    let first = scene.read(&BRIDGES, "acme").await["metadata"]["uid"].clone();
+    scene.delete(&BRIDGES, "acme").await;
+    scene
+        .until_object("it is gone", (&BRIDGES, "acme"), Value::is_null)
+        .await;
+    scene.apply().await;
+    let second = scene.read(&BRIDGES, "acme").await["metadata"]["uid"].clone();
+    assert_ne!(first, second);
+    scene.plane.sandbox.set_faults(Faults::default());
+    scene.until_installed().await;
+    let requests = scene.plane.requests(mark).await;
+    let refused: Vec<u16> = requests
+        .iter()
+        .filter(|request| request.namespace == scene.tenant.name)
+        .filter(|request| request.resource == "messagingbridges/status" && request.code != 200)
+        .map(|request| request.code)
+        .collect();
+    assert_eq!(refused, [409]);
+    scene.end().await;
 }

@@ -216,6 +216,12 @@ async fn told_and_mended(case: &Case) {
     let mut service = None;
     scene.change(&mut service, case.wrong);
     scene.apply().await;
+    // Before that everything waits for it.
+    scene
+        .until_status("the platforms have been looked at", |status| {
+            status.last_handled_reconcile_at.as_deref() == Some("look-0")
+        })
+        .await;
     let message = scene
         .until(ConditionType::WebhooksConfigured, case.reason)
         .await;

@@ -99,7 +99,7 @@ async fn the_guides_commands_install_upgrade_and_remove_everything() {
         return;
     };
     readme::run(cluster, &installation()).await;
-    let look = commands(INSTALL, &["rollout status"]);
+    let look = commands(INSTALL, &["rollout status", "Established"]);
     // Nothing runs pods here; the rest of the block is true.
     let (_, look) = look.split_once('\n').unwrap();
     readme::run(cluster, look).await;

@@ -5,7 +5,7 @@ use messaging_bridge_cluster::{Cluster, Helm};
 use crate::rig::{HELMS, RELEASE, cluster, rendered_text};
 
 /// What is set, and where the message must point. `=` alone is a text, `:=` is JSON.
-const WRONG: [(&str, &str); 62] = [
+const WRONG: [(&str, &str); 69] = [
     // A slip at each level.
     ("relays=1", "relays"),
     ("crds.instal=true", "instal"),
@@ -27,6 +27,32 @@ const WRONG: [(&str, &str); 62] = [
         "prot",
     ),
     ("relay.tolerations:=[{\"efect\":\"NoSchedule\"}]", "efect"),
+    // What the API server would refuse for every pod and policy.
+    (
+        "relay.tolerations:=[{\"key\":\"a\",\"operator\":\"Exists\",\"value\":\"b\"}]",
+        "relay/tolerations/0/value",
+    ),
+    (
+        "operator.tolerations:=[{\"effect\":\"NoSchedule\"}]",
+        "operator/tolerations/0",
+    ),
+    (
+        "relay.tolerations:=[{\"key\":\"a\",\"operator\":\"Exists\",\"tolerationSeconds\":9}]",
+        "relay/tolerations/0",
+    ),
+    (
+        "relay.networkPolicy.extraEgress:=[{\"to\":[{\"ipBlock\":{\"cidr\":\"10.0.0.0\"}}]}]",
+        "cidr",
+    ),
+    (
+        "operator.networkPolicy.extraEgress:=[{\"to\":[{\"ipBlock\":{\"cidr\":\"10.0.0.0/33\"}}]}]",
+        "cidr",
+    ),
+    (
+        "relay.networkPolicy.extraEgress:=[{\"to\":[{\"ipBlock\":{\"cidr\":\"10.0.0.0/8\",\"except\":[\"x\"]}}]}]",
+        "except/0",
+    ),
+    ("relay.resources.claims:=[{\"name\":\"gpu\"}]", "claims"),
     ("checks.interval:=60", "interval"),
     ("platforms.genesysBaseURL=https://a", "genesysBaseURL"),
     // What is taken away.

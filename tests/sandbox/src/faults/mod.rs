@@ -125,6 +125,14 @@ pub enum Effect {
     BeforeAnswer,
     /// Webhooks wait until the fault is removed.
     Held,
+    /// Twilio's list is not true.
+    Untrue {
+        /// What it does to messages.
+        how: Untruth,
+        /// Only to those made within so many milliseconds; without it, to all. Not scaled.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        younger_than: Option<u64>,
+    },
     /// The carrier ends the message with this status.
     FinalStatus {
         /// `delivered`, `undelivered` or `failed`; or `sent`, then nothing follows.
@@ -133,6 +141,22 @@ pub enum Effect {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error_code: Option<u32>,
     },
+}
+
+/// What is wrong with Twilio's list of messages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Untruth {
+    /// Messages are not in it.
+    Missing,
+    /// Their bodies are empty.
+    Redacted,
+    /// Their bodies are others.
+    Altered,
+    /// They name no sender, as behind a Messaging Service that has not picked one.
+    Senderless,
+    /// They come in any order, the same on every page.
+    Unordered,
 }
 
 /// How a message may end at the carrier.
@@ -187,6 +211,21 @@ impl Fault {
             probability: None,
             customer: None,
         }
+    }
+
+    /// Twilio's list as it may be and yet be called truthful: in any order, and of messages made within so many
+    /// milliseconds each may be missing, redacted or altered. Every second question meets each of it.
+    pub fn truthful_list(within: u64) -> [Self; 4] {
+        let untrue = |how, younger_than| {
+            Self::new(Endpoint::TwilioList, Effect::Untrue { how, younger_than })
+                .with_probability(0.5)
+        };
+        [
+            untrue(Untruth::Unordered, None),
+            untrue(Untruth::Missing, Some(within)),
+            untrue(Untruth::Redacted, Some(within)),
+            untrue(Untruth::Altered, Some(within)),
+        ]
     }
 
     /// Only so many times.
@@ -346,6 +385,7 @@ impl Effect {
             }
             Self::Duplicated | Self::Reordered | Self::Held => endpoint.is_webhook(),
             Self::BeforeAnswer => endpoint == Endpoint::TwilioCallback,
+            Self::Untrue { .. } => endpoint == Endpoint::TwilioList,
             Self::FinalStatus { .. } => {
                 matches!(
                     endpoint,
@@ -430,6 +470,8 @@ mod tests {
     #[case(Fault::new(Endpoint::TwilioCallback, Effect::Duplicated), true)]
     #[case(Fault::new(Endpoint::TwilioSend, Effect::TokensDie), false)]
     #[case(Fault::new(Endpoint::TwilioWebhook, refused()), false)]
+    #[case(Fault::new(Endpoint::TwilioApi, Effect::Untrue { how: Untruth::Missing, younger_than: None }), false)]
+    #[case(Fault::new(Endpoint::TwilioList, Effect::Untrue { how: Untruth::Missing, younger_than: None }), true)]
     #[case(Fault::new(Endpoint::TwilioWebhook, Effect::BeforeAnswer), false)]
     #[case(Fault::new(Endpoint::TwilioSend, refused()).with_probability(1.5), false)]
     #[case(Fault::new(Endpoint::TwilioSend, Effect::Status { status: 200, body: None }), false)]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Effect, FinalStatus};
+use super::{Effect, FinalStatus, Untruth};
 
 /// What happens to one request or webhook.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -14,6 +14,8 @@ pub(crate) struct Plan {
     pub(crate) lost: Option<Lost>,
     pub(crate) token_life: Option<Duration>,
     pub(crate) final_status: Option<(FinalStatus, Option<u32>)>,
+    /// What Twilio's list does to messages, and to those of which age in milliseconds.
+    pub(crate) untruths: Vec<(Untruth, Option<u64>)>,
     /// The effects without parameters.
     plain: Vec<Effect>,
 }
@@ -48,6 +50,7 @@ impl Plan {
             | Effect::Held => {
                 self.plain.push(effect.clone());
             }
+            Effect::Untrue { how, younger_than } => self.untruths.push((*how, *younger_than)),
             Effect::FinalStatus { status, error_code } => {
                 self.final_status.get_or_insert((*status, *error_code));
             }

@@ -4,6 +4,7 @@
 mod guide;
 mod inbound;
 mod integrations;
+mod limiter;
 mod models;
 mod organisation;
 mod outbound;

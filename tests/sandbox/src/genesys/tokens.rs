@@ -6,14 +6,12 @@ use std::time::{Duration, Instant};
 use http::StatusCode;
 use serde_json::json;
 
+use super::limiter::{Allowance, Limiter};
 use super::refusal::{oauth, refuse, too_many_requests};
 use crate::call::{self, Call, Handled, Refusal, value};
 use crate::ids;
 use crate::settings::{ClientSettings, Permission, SettingsError, set};
 use crate::world::World;
-
-/// The rate limit's window: fixed, not sliding, begun by the first request in it.
-const WINDOW: Duration = Duration::from_mins(1);
 
 /// An OAuth client.
 pub(crate) struct Client {
@@ -52,27 +50,7 @@ impl Client {
 pub(crate) struct Token {
     client: String,
     dies: Instant,
-    window_began: Instant,
-    requests: u32,
-}
-
-/// What the `inin-ratelimit-*` headers say.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Allowance {
-    count: u32,
-    allowed: u32,
-    /// Seconds until the window ends, rounded up.
-    reset: u64,
-}
-
-impl Allowance {
-    pub(crate) fn headers(self) -> [(&'static str, u64); 3] {
-        [
-            ("inin-ratelimit-count", self.count.into()),
-            ("inin-ratelimit-allowed", self.allowed.into()),
-            ("inin-ratelimit-reset", self.reset),
-        ]
-    }
+    limiter: Limiter,
 }
 
 impl Token {
@@ -80,28 +58,12 @@ impl Token {
         Self {
             client: client.to_owned(),
             dies: now + life,
-            window_began: now,
-            requests: 0,
+            limiter: Limiter::new(now),
         }
     }
 
     pub(crate) fn die(&mut self) {
         self.dies = Instant::now();
-    }
-
-    /// Counts one request. The allowance is exceeded if its count is above what is allowed.
-    fn spend(&mut self, allowed: u32, now: Instant) -> Allowance {
-        if now >= self.window_began + WINDOW {
-            self.window_began = now;
-            self.requests = 0;
-        }
-        self.requests = self.requests.saturating_add(1);
-        let left = (self.window_began + WINDOW).saturating_duration_since(now);
-        Allowance {
-            count: self.requests,
-            allowed,
-            reset: left.as_millis().div_ceil(1000).try_into().unwrap_or(60),
-        }
     }
 }
 
@@ -182,9 +144,9 @@ pub(crate) fn admit(
     if now >= token.dies {
         return Err(unauthorized("credentials.expired", "The token is expired."));
     }
-    let allowance = token.spend(world.options.genesys_limit_per_minute, now);
-    if allowance.count > allowance.allowed {
-        let mut refusal = too_many_requests(allowance.reset);
+    let allowance = token.limiter.spend(world.options.rate_limit(), now);
+    if let Some(wait) = allowance.refused {
+        let mut refusal = too_many_requests(wait);
         for (name, number) in allowance.headers() {
             refusal.response.headers_mut().insert(name, number.into());
         }
@@ -198,48 +160,4 @@ pub(crate) fn admit(
         ));
     };
     Ok((allowance, client.permissions.clone()))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_window_is_fixed_and_begins_anew_after_a_minute() {
-        let start = Instant::now();
-        let mut token = Token::new("client", Duration::from_hours(1), start);
-        let at = |seconds| start + Duration::from_secs(seconds);
-        assert_eq!(
-            token.spend(2, at(0)),
-            Allowance {
-                count: 1,
-                allowed: 2,
-                reset: 60
-            }
-        );
-        assert_eq!(
-            token.spend(2, at(30)),
-            Allowance {
-                count: 2,
-                allowed: 2,
-                reset: 30
-            }
-        );
-        assert_eq!(
-            token.spend(2, at(59)),
-            Allowance {
-                count: 3,
-                allowed: 2,
-                reset: 1
-            }
-        );
-        assert_eq!(
-            token.spend(2, at(60)),
-            Allowance {
-                count: 1,
-                allowed: 2,
-                reset: 60
-            }
-        );
-    }
 }

@@ -33,10 +33,16 @@ pub(crate) fn customer_sends(
         .iter()
         .find(|(name, _)| *name == "NumMedia")
         .and_then(|(_, count)| count.parse().ok());
-    let message = Message::received(&world.options, number, from, text, media.unwrap_or(0));
+    let mut message = Message::received(&world.options, number, from, text, media.unwrap_or(0));
+    message.media_types = extra
+        .iter()
+        .filter(|(name, _)| name.starts_with("MediaContentType"))
+        .map(|(_, kind)| (*kind).to_owned())
+        .collect();
     let sid = message.sid.clone();
     let mut state = world.state();
     let (destination, service) = state.twilio.destination(number);
+    message.service.clone_from(&service);
     let fields = fields(&message, service, extra);
     state.view.phone(bubble(&message));
     if destination == Destination::Dropped {

@@ -1,4 +1,5 @@
-//! `GET Messages.json`: newest first, filtered, in pages that stay stable while new messages arrive.
+//! `GET Messages.json`: newest first, filtered, in pages that stay stable while new messages arrive; untrue where a
+//! fault makes it so.
 
 use http::StatusCode;
 use jiff::Timestamp;
@@ -8,6 +9,7 @@ use serde_json::{Value, json};
 use super::message::Message;
 use super::refusal::bad;
 use crate::call::{self, Call, Handled, Refusal};
+use crate::faults::Untruth;
 use crate::world::World;
 
 /// Bounds of `PageSize`; Twilio clamps, it does not refuse.
@@ -39,13 +41,20 @@ pub(crate) fn list(world: &World, call: &Call) -> Handled {
         .and_then(|page| page.parse().ok())
         .unwrap_or(0);
     let state = world.state();
-    let mut matching = state
+    let now = Timestamp::now();
+    let mut all: Vec<Listed> = state
         .twilio
         .messages()
         .iter()
         .rev()
         .filter(|message| filter.matches(message))
-        .peekable();
+        .filter_map(|message| Listed::of(message, &call.plan.untruths, now))
+        .collect();
+    if call.plan.untruths.contains(&(Untruth::Unordered, None)) {
+        // SIDs are random, and the same on every page.
+        all.sort_by(|one, other| one.sid.cmp(&other.sid));
+    }
+    let mut matching = all.into_iter().peekable();
     if let Some(last) = call
         .query("PageToken")
         .and_then(|token| token.strip_prefix("PA"))
@@ -56,7 +65,7 @@ pub(crate) fn list(world: &World, call: &Call) -> Handled {
             }
         }
     }
-    let items: Vec<&Message> = matching.by_ref().take(page_size).collect();
+    let items: Vec<Listed> = matching.by_ref().take(page_size).collect();
     let next = matching
         .peek()
         .and(items.last())
@@ -67,16 +76,46 @@ pub(crate) fn list(world: &World, call: &Call) -> Handled {
     ))
 }
 
+/// A message as the list shows it.
+struct Listed {
+    sid: String,
+    resource: Value,
+}
+
+impl Listed {
+    /// What is left of a message; nothing if it is missing.
+    fn of(message: &Message, untruths: &[(Untruth, Option<u64>)], now: Timestamp) -> Option<Self> {
+        let age = now.as_millisecond() - message.created.as_millisecond();
+        let mut resource = message.resource();
+        for (how, younger_than) in untruths {
+            if younger_than.is_some_and(|limit| i128::from(age) >= i128::from(limit)) {
+                continue;
+            }
+            match how {
+                Untruth::Missing => return None,
+                Untruth::Redacted => resource["body"] = "".into(),
+                Untruth::Altered => resource["body"] = format!("{}.", message.body).into(),
+                Untruth::Senderless => resource["from"] = Value::Null,
+                Untruth::Unordered => {}
+            }
+        }
+        Some(Self {
+            sid: message.sid.clone(),
+            resource,
+        })
+    }
+}
+
 fn envelope(
     call: &Call,
-    items: &[&Message],
+    items: &[Listed],
     page: usize,
     page_size: usize,
     next: Option<String>,
 ) -> Value {
     let start = page * page_size;
     json!({
-        "messages": items.iter().map(|message| message.resource()).collect::<Vec<_>>(),
+        "messages": items.iter().map(|message| &message.resource).collect::<Vec<_>>(),
         "page": page,
         "page_size": page_size,
         "start": start,

@@ -18,6 +18,10 @@ pub(crate) struct Message {
     pub(crate) status: Status,
     pub(crate) error_code: Option<u32>,
     pub(crate) media: usize,
+    /// The MIME types of a customer's attachments, as far as the webhook names them.
+    pub(crate) media_types: Vec<String>,
+    /// The Messaging Service that it came through.
+    pub(crate) service: Option<String>,
     pub(crate) created: Timestamp,
     /// When it left for the carrier; nothing while it is queued.
     pub(crate) sent: Option<Timestamp>,
@@ -74,6 +78,8 @@ impl Message {
             status: Status::Queued,
             error_code: None,
             media,
+            media_types: Vec::new(),
+            service: None,
             created: now,
             sent: None,
             updated: now,
@@ -108,6 +114,39 @@ impl Message {
         }
     }
 
+    /// `GET Messages/{sid}/Media.json`: what is attached, without the bytes.
+    pub(crate) fn media_list(&self) -> Value {
+        let uri = format!(
+            "{}{}/Messages/{}/Media",
+            super::ACCOUNTS,
+            self.account,
+            self.sid
+        );
+        let items = self.media_types.iter().enumerate().map(|(index, kind)| {
+            let sid = format!("ME{}{index:02x}", &self.sid[4..]);
+            json!({
+                "sid": sid,
+                "account_sid": self.account,
+                "parent_sid": self.sid,
+                "content_type": kind,
+                "date_created": rfc2822(self.created),
+                "date_updated": rfc2822(self.created),
+                "uri": format!("{uri}/{sid}.json"),
+            })
+        });
+        json!({
+            "media_list": items.collect::<Vec<_>>(),
+            "page": 0,
+            "page_size": 50,
+            "start": 0,
+            "end": self.media_types.len().saturating_sub(1),
+            "uri": format!("{uri}.json?PageSize=50&Page=0"),
+            "first_page_uri": format!("{uri}.json?PageSize=50&Page=0"),
+            "next_page_uri": null,
+            "previous_page_uri": null,
+        })
+    }
+
     /// The resource: counts and price are strings, dates are RFC 2822, `date_sent` is null while queued.
     pub(crate) fn resource(&self) -> Value {
         let uri = format!("{}{}/Messages/{}", super::ACCOUNTS, self.account, self.sid);
@@ -126,7 +165,7 @@ impl Message {
             "status": self.status.as_str(),
             "num_segments": segments(&self.body).to_string(),
             "num_media": self.media.to_string(),
-            "messaging_service_sid": null,
+            "messaging_service_sid": self.service,
             "date_created": rfc2822(self.created),
             "date_sent": self.sent.map(rfc2822),
             "date_updated": rfc2822(self.updated),

@@ -48,6 +48,10 @@ pub(crate) enum Route {
         account: String,
         sid: String,
     },
+    Media {
+        account: String,
+        sid: String,
+    },
     Numbers {
         account: String,
     },
@@ -139,6 +143,10 @@ impl Route {
                 account,
                 sid: (*sid).to_owned(),
             },
+            ("GET", ["Messages", sid, "Media"]) => Self::Media {
+                account,
+                sid: (*sid).to_owned(),
+            },
             ("GET", ["IncomingPhoneNumbers"]) => Self::Numbers { account },
             ("GET", ["IncomingPhoneNumbers", sid]) => Self::Number {
                 account,
@@ -157,7 +165,7 @@ impl Route {
             Self::Account { .. } => Endpoint::TwilioAccount,
             Self::Send { .. } => Endpoint::TwilioSend,
             Self::List { .. } => Endpoint::TwilioList,
-            Self::Fetch { .. } => Endpoint::TwilioFetch,
+            Self::Fetch { .. } | Self::Media { .. } => Endpoint::TwilioFetch,
             Self::Numbers { .. } | Self::Number { .. } | Self::ChangeNumber { .. } => {
                 Endpoint::TwilioNumbers
             }
@@ -172,6 +180,7 @@ impl Route {
             | Self::Send { account }
             | Self::List { account }
             | Self::Fetch { account, .. }
+            | Self::Media { account, .. }
             | Self::Numbers { account }
             | Self::Number { account, .. }
             | Self::ChangeNumber { account, .. } => Some(account),
@@ -204,13 +213,17 @@ pub(crate) async fn handle(world: &Arc<World>, call: Call) -> Handled {
         }
         Route::Send { .. } => send::create(world, &call).await,
         Route::List { .. } => list::list(world, &call),
-        Route::Fetch { sid, .. } => {
+        Route::Fetch { sid, .. } | Route::Media { sid, .. } => {
             let state = world.state();
             let message = state
                 .twilio
                 .message(sid)
                 .ok_or_else(|| refusal::not_found(&call.path))?;
-            Ok(json(StatusCode::OK, &message.resource()))
+            let resource = match route {
+                Route::Media { .. } => message.media_list(),
+                _ => message.resource(),
+            };
+            Ok(json(StatusCode::OK, &resource))
         }
         Route::Numbers { .. } => Ok(numbers::list(world, &call)),
         Route::Number { sid, .. } => numbers::read(world, sid, &call),
@@ -281,5 +294,13 @@ mod tests {
         for (method, path, endpoint) in table {
             assert_eq!(of(method, path), endpoint, "{method} {path}");
         }
+    }
+
+    #[test]
+    fn the_media_of_a_message_are_fetched_like_the_message() {
+        let path = "/2010-04-01/Accounts/AC1/Messages/MM1/Media.json";
+        let route = Route::of(&Method::GET, path);
+        assert!(matches!(&route, Route::Media { sid, .. } if sid == "MM1"));
+        assert_eq!(route.endpoint(), Endpoint::TwilioFetch);
     }
 }

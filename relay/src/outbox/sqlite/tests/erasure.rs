@@ -64,7 +64,7 @@ async fn the_body_of_a_message_that_ended_is_in_no_file() {
     join_all(
         dying
             .iter()
-            .map(|seq| async { outbox.dead_letter(*seq, refused(at(0))).await.unwrap() }),
+            .map(|seq| async { outbox.dead_letter(*seq, 0, refused(at(0))).await.unwrap() }),
     )
     .await;
     while outbox.purge(at(15 * 24 * 60 * 60)).await.unwrap() {}
@@ -87,7 +87,7 @@ async fn the_log_is_cut_while_the_relay_runs() {
         ..outbound(ANN, "a", at(0))
     };
     let appended = writer
-        .call(move |ledger| messages::append(ledger, &row, PLENTY))
+        .call(move |ledger| messages::append(ledger, &row, PLENTY.into()))
         .await
         .unwrap();
     assert_eq!(appended, Appended::Stored(Seq(1)));
@@ -118,7 +118,7 @@ async fn a_cut_that_a_reader_prevents_is_tried_again_without_another_change() {
         ..outbound(ANN, "a", at(0))
     };
     writer
-        .call(move |ledger| messages::append(ledger, &row, PLENTY))
+        .call(move |ledger| messages::append(ledger, &row, PLENTY.into()))
         .await
         .unwrap();
     let reader = super::raw(home.path());

@@ -18,7 +18,7 @@ pub(super) async fn fill(outbox: &SqliteOutbox) {
     store(outbox, inbound(ANN, "first", at(1))).await;
     store(outbox, inbound(ANN, "second", at(1))).await;
     let dead = store(outbox, inbound(ANN, "dead", at(1))).await;
-    outbox.dead_letter(dead, refused(at(2))).await.unwrap();
+    outbox.dead_letter(dead, 0, refused(at(2))).await.unwrap();
     let seq = store(outbox, outbound(ANN, "marked", at(1))).await;
     let mark = Mark {
         seq,
@@ -62,7 +62,8 @@ pub(super) async fn assert_all_is_there(outbox: &SqliteOutbox) {
         (Some(at(1)), Some(at(1)))
     );
     let head = outbox.head(&to_twilio(ANN)).await.unwrap().unwrap();
-    assert_eq!(head.mark, Some((SendId::new("s1"), at(3))));
+    let doubt = head.doubt.map(|doubt| (doubt.send, doubt.marked));
+    assert_eq!(doubt, Some((SendId::new("s1"), at(3))));
     assert_eq!((head.not_before, head.tries, head.strikes), (at(9), 1, 1));
     // Order and times go on where they were.
     store(outbox, inbound(ANN, "third", at(1))).await;

@@ -10,8 +10,8 @@ use super::super::group_commit::{CUT_LOG_EVERY, Writer};
 use super::super::ledger::{Book, Ledger};
 use super::super::{messages, schema};
 use super::{PLENTY, raw};
-use crate::outbox::conformance::rig::{ANN, at, identity, inbound, to_genesys};
-use crate::outbox::{Appended, OutboxError};
+use crate::outbox::conformance::rig::{ANN, at, identity, inbound, outbound, to_genesys};
+use crate::outbox::{Appended, NewRow, Outbox as _, OutboxError};
 
 fn start() -> (tempfile::TempDir, Writer) {
     let home = tempfile::tempdir().unwrap();
@@ -24,7 +24,7 @@ fn start() -> (tempfile::TempDir, Writer) {
 async fn append(writer: &Writer, name: &str) -> Result<Appended, OutboxError> {
     let row = inbound(ANN, name, at(0));
     writer
-        .call(move |ledger| messages::append(ledger, &row, PLENTY))
+        .call(move |ledger| messages::append(ledger, &row, PLENTY.into()))
         .await
 }
 
@@ -115,7 +115,7 @@ async fn a_failing_job_does_not_fail_its_neighbours() {
 async fn a_refused_job_does_not_fail_its_neighbours() {
     let (_home, writer) = start();
     let refused =
-        writer.call(|ledger| messages::append(ledger, &inbound(ANN, "too much", at(0)), 3));
+        writer.call(|ledger| messages::append(ledger, &inbound(ANN, "too much", at(0)), 3.into()));
     let (refused, stored) = tokio::join!(refused, append(&writer, "a"));
     assert!(matches!(refused, Err(OutboxError::Full { .. })));
     assert!(matches!(stored, Ok(Appended::Stored(_))));
@@ -176,13 +176,13 @@ async fn a_full_database_fails_the_append_keeps_what_was_there_and_recovers() {
         })
         .await
         .unwrap();
-    let large = crate::outbox::NewRow {
+    let large = NewRow {
         payload: vec![7; 100_000],
         ..inbound(ANN, "large", at(0))
     };
     let again = large.clone();
     let full = writer
-        .call(move |ledger| messages::append(ledger, &large, PLENTY))
+        .call(move |ledger| messages::append(ledger, &large, PLENTY.into()))
         .await;
     assert!(
         matches!(&full, Err(OutboxError::Store(why)) if why.contains("full")),
@@ -201,7 +201,7 @@ async fn a_full_database_fails_the_append_keeps_what_was_there_and_recovers() {
     );
     // The limit was the connection's; the writer opened another one.
     let stored = writer
-        .call(move |ledger| messages::append(ledger, &again, PLENTY))
+        .call(move |ledger| messages::append(ledger, &again, PLENTY.into()))
         .await
         .unwrap();
     assert!(matches!(stored, Appended::Stored(_)));
@@ -226,4 +226,36 @@ async fn what_was_queued_before_a_close_is_done_and_what_comes_after_is_not() {
             .collect()
     };
     assert_eq!(keys, ["twilio/before"]);
+}
+
+#[tokio::test]
+async fn messages_are_counted_whatever_their_size_and_the_last_tenth_is_kept_for_customers() {
+    let home = tempfile::tempdir().unwrap();
+    let outbox = super::open(home.path()).with_most_messages(20);
+    let append = async |row: NewRow| outbox.append(row).await;
+    for n in 0..18 {
+        append(outbound(ANN, &format!("o{n}"), at(0)))
+            .await
+            .unwrap();
+    }
+    let refused = append(outbound(ANN, "one more", at(0))).await;
+    assert!(
+        matches!(
+            refused,
+            Err(OutboxError::TooMany {
+                rows: 18,
+                budget: 18
+            })
+        ),
+        "{refused:?}"
+    );
+    for n in 0..2 {
+        append(inbound(ANN, &format!("i{n}"), at(0))).await.unwrap();
+    }
+    assert!(append(inbound(ANN, "i2", at(0))).await.is_err());
+    let again = append(inbound(ANN, "i0", at(0))).await.unwrap();
+    assert_eq!(again, Appended::Duplicate, "what is in is accepted");
+    let head = outbox.head(&to_genesys(ANN)).await.unwrap().unwrap();
+    outbox.complete(head.seq).await.unwrap();
+    append(inbound(ANN, "i2", at(0))).await.unwrap();
 }

@@ -127,7 +127,7 @@ async fn inspection_is_as_the_bridge_that_was_used_last_not_as_the_newest() {
     drop(open_as(home.path(), &another()));
     let used_last = open_as(home.path(), &identity());
     let seq = store(&used_last, inbound(ANN, "a", at(0))).await;
-    used_last.dead_letter(seq, refused(at(1))).await.unwrap();
+    used_last.dead_letter(seq, 0, refused(at(1))).await.unwrap();
     drop(used_last);
     let stopped = open_existing(home.path());
     assert_eq!(

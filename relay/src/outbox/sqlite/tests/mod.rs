@@ -10,6 +10,7 @@
 mod erasure;
 mod files;
 mod groups;
+mod history;
 mod identities;
 mod moving;
 mod plans;

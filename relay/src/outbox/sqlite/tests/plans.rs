@@ -2,7 +2,7 @@
 
 use rstest::rstest;
 
-use super::super::{dead_letters, messages, receipts, retention, schema, sends};
+use super::super::{dead_letters, gaps, messages, receipts, retention, schema, sends};
 use super::identity;
 
 /// The steps of a statement's plan.
@@ -43,9 +43,14 @@ fn plan(sql: &str) -> Vec<String> {
     "SCAN message USING COVERING INDEX message_outbound"
 )]
 #[case(
-    "marked row",
-    sends::SETTLE,
-    "SEARCH message USING COVERING INDEX message_mark (mark=?)"
+    "row in doubt",
+    sends::PROVE,
+    "SEARCH message USING COVERING INDEX message_doubt (doubt=?)"
+)]
+#[case(
+    "others in doubt",
+    sends::OTHER_DEAD_LETTERS,
+    "SEARCH d USING INDEX dead_letter_lane (lane=?)"
 )]
 #[case(
     "adopted",
@@ -92,6 +97,17 @@ fn plan(sql: &str) -> Vec<String> {
     retention::DEAD_LETTERS,
     "SEARCH dead_letter USING COVERING INDEX dead_letter_died (died_ms<?)"
 )]
+#[case("taken key", gaps::TAKEN, "SEARCH dedup USING PRIMARY KEY (key=?)")]
+#[case(
+    "what waits of a lane",
+    gaps::WAITING,
+    "SEARCH message USING INDEX message_lane (lane=?)"
+)]
+#[case(
+    "unfinished sends",
+    gaps::UNFINISHED,
+    "SEARCH send USING INDEX send_created (created_ms>? AND created_ms<?)"
+)]
 #[case(
     "dead letters by reason",
     dead_letters::COUNTS,
@@ -106,6 +122,31 @@ fn plan(sql: &str) -> Vec<String> {
     "keys of a piece",
     retention::KEYS_BETWEEN,
     "SEARCH dedup USING PRIMARY KEY (key>? AND key<?)"
+)]
+#[case(
+    "a key is taken",
+    messages::IS_TAKEN,
+    "SEARCH dedup USING PRIMARY KEY (key=?)"
+)]
+#[case(
+    "a piece of the contacts",
+    retention::CONTACTS_END,
+    "SEARCH contact USING PRIMARY KEY (customer>?)"
+)]
+#[case(
+    "contacts of a piece",
+    retention::CONTACTS_BETWEEN,
+    "SEARCH contact USING PRIMARY KEY (customer>? AND customer<?)"
+)]
+#[case(
+    "the last contacts",
+    retention::CONTACTS_TO_END,
+    "SEARCH contact USING PRIMARY KEY (customer>?)"
+)]
+#[case(
+    "the last keys",
+    retention::KEYS_TO_END,
+    "SEARCH dedup USING PRIMARY KEY (key>?)"
 )]
 fn a_hot_statement_uses_its_index(#[case] what: &str, #[case] sql: &str, #[case] expected: &str) {
     let steps = plan(sql);

@@ -94,7 +94,7 @@ async fn on_a_disk_that_fills_up(directory: &Path) {
             payload: vec![7; 50_000],
             ..inbound(ANN, &n.to_string(), at(0))
         };
-        writer.call(move |ledger| messages::append(ledger, &row, PLENTY))
+        writer.call(move |ledger| messages::append(ledger, &row, PLENTY.into()))
     };
     let mut accepted = 0;
     let error = loop {
