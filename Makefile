@@ -26,9 +26,9 @@ test: ## every test, the page in a real browser included; nothing is skipped
 
 soak: ## what proves more the longer it runs: kills, power cuts, a storm of faults, fuzzing; more than an hour (FUZZ_SECONDS=60 a target)
 	@scripts/need rust cc cargo-fuzz=$(FUZZ)
-	MB_KILLS=500 cargo test -p messaging-bridge-suites --test crash
-	MB_CUTS=300 cargo test -p messaging-bridge-suites --test power
-	MB_MESSAGES=10000 cargo test -p messaging-bridge-suites --test storm
+	MB_KILLS=500 cargo test -p messaging-bridge-suites --test relay crash
+	MB_CUTS=300 cargo test -p messaging-bridge-suites --test relay power
+	MB_MESSAGES=10000 cargo test -p messaging-bridge-suites --test relay storm
 	MB_STORIES=1000 cargo test -p messaging-bridge-relay --lib model
 	MB_FUZZ_CHANGES=10000 cargo test -p messaging-bridge-fuzzing
 	scripts/fuzz $(or $(FUZZ_SECONDS),60)

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use crate::outbox::Seq;
 
 /// So many failures in a row open it: on a bad line, where every other answer is lost, one run in a thousand...
-const FAILURES: u32 = 10;
+pub(super) const FAILURES: u32 = 10;
 /// ... of so many messages. A lane has one message under way, so that they are of as many conversations.
 const MESSAGES: usize = 3;
 /// The first probe comes so long after it opened, and then each after twice the time, up to the longest.

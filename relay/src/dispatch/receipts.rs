@@ -34,8 +34,9 @@ pub struct ReceiptLoop {
     pub stop: watch::Receiver<bool>,
 }
 
-/// So many receipts in a row that Genesys did not answer are an outage: then one is tried this often, whatever waits.
-const OUTAGE: u32 = 3;
+/// So many receipts in a row that Genesys did not answer are an outage, as with messages: then one is tried this often,
+/// whatever waits.
+const OUTAGE: u32 = breaker::FAILURES;
 /// See [`OUTAGE`]; the others wait as well.
 const OUTAGE_WAIT: Duration = breaker::LONGEST_INTERVAL;
 

@@ -26,7 +26,7 @@ use crate::process::Relay;
 use crate::tenant::Tenant;
 
 /// How long the suites wait for what comes soon on fast platforms, at the most.
-pub const SOON: Duration = Duration::from_secs(30);
+pub const SOON: Duration = Duration::from_mins(1);
 
 /// A word that every message body of the suites holds, so that a body in a log is found.
 pub const BODY_MARK: &str = "quokka";

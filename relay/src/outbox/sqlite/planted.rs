@@ -24,12 +24,13 @@ fn planted() -> bool {
     false
 }
 
+/// The step lies between the two: who is killed there has stored a message without its key.
 async fn split_append(writer: &Writer, row: &NewRow) -> Result<Appended, OutboxError> {
     let (key, accepted, row) = (row.key.clone(), row.accepted, row.clone());
     let stored = writer
         .call(move |ledger| messages::store(ledger, &row))
         .await?;
-    tokio::time::sleep(std::time::Duration::from_millis(40)).await;
+    fail::fail_point!("append");
     writer
         .call(move |ledger| messages::claim(ledger, &key, accepted, true))
         .await?;

@@ -7,7 +7,7 @@ use messaging_bridge_suites::power::{Outcome, Plan, run};
 use messaging_bridge_suites::tenant::Tenant;
 use messaging_bridge_suites::{hostile, keep, number_from_environment};
 
-const RELAY: &str = env!("CARGO_BIN_EXE_relay-under-test");
+use crate::RELAY;
 
 fn plan(cuts: usize, failpoints: &str) -> Plan<'_> {
     Plan {

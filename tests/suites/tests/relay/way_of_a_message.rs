@@ -5,7 +5,7 @@ use messaging_bridge_suites::process::Relay;
 use messaging_bridge_suites::tenant::{Spec, Tenant, fast};
 use messaging_bridge_suites::{SOON, eventually};
 
-const RELAY: &str = env!("CARGO_BIN_EXE_relay-under-test");
+use crate::RELAY;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_customers_text_reaches_the_desk() {

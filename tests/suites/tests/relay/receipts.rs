@@ -8,7 +8,7 @@ use messaging_bridge_suites::tenant::{Spec, Tenant, fast};
 use messaging_bridge_suites::{SOON, eventually, final_receipt, sent};
 use serde_json::json;
 
-const RELAY: &str = env!("CARGO_BIN_EXE_relay-under-test");
+use crate::RELAY;
 
 async fn running() -> (Tenant, Relay, String) {
     let (tenant, relay) = messaging_bridge_suites::running(RELAY).await;

@@ -8,7 +8,7 @@ use messaging_bridge_suites::process::Relay;
 use messaging_bridge_suites::tenant::Tenant;
 use messaging_bridge_suites::{SOON, eventually, running};
 
-const RELAY: &str = env!("CARGO_BIN_EXE_relay-under-test");
+use crate::RELAY;
 
 /// A running relay in which one text waits for Genesys.
 async fn with_a_waiting_text() -> (Tenant, Relay) {

@@ -9,7 +9,7 @@ use messaging_bridge_suites::eventually;
 use messaging_bridge_suites::process::Relay;
 use messaging_bridge_suites::tenant::{SettleWaits, Spec, Tenant, fast};
 
-const RELAY: &str = env!("CARGO_BIN_EXE_relay-under-test");
+use crate::RELAY;
 const CUSTOMERS: usize = 12;
 const MESSAGES: usize = 6;
 

@@ -9,7 +9,7 @@ use messaging_bridge_suites::load::Rhythm;
 use messaging_bridge_suites::tenant::Tenant;
 use messaging_bridge_suites::{hostile, keep, number_from_environment};
 
-const RELAY: &str = env!("CARGO_BIN_EXE_relay-under-test");
+use crate::RELAY;
 
 /// Every step is met by so many kills.
 const KILLS_A_STEP: usize = 2;

@@ -10,7 +10,7 @@ use messaging_bridge_suites::{SOON, eventually, final_receipt};
 use rstest::rstest;
 use serde_json::{Value, json};
 
-const RELAY: &str = env!("CARGO_BIN_EXE_relay-under-test");
+use crate::RELAY;
 
 async fn running() -> (Tenant, Relay, String) {
     let (tenant, relay) = messaging_bridge_suites::running(RELAY).await;

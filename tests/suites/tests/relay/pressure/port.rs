@@ -11,7 +11,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::RELAY;
+use crate::RELAY;
 
 /// Files left for everything else of this process.
 const KEPT_FILES: u64 = 500;

@@ -6,7 +6,7 @@ use messaging_bridge_suites::tenant::Tenant;
 use messaging_bridge_suites::{SOON, eventually, running, sent};
 use rstest::rstest;
 
-const RELAY: &str = env!("CARGO_BIN_EXE_relay-under-test");
+use crate::RELAY;
 /// Another customer than the tenant's own.
 const BOB: &str = "+15557650000";
 

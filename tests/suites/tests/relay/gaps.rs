@@ -12,7 +12,7 @@ use messaging_bridge_suites::signed::{post_twilio, sms, with};
 use messaging_bridge_suites::tenant::{Spec, Tenant, fast};
 use messaging_bridge_suites::{SOON, eventually};
 
-const RELAY: &str = env!("CARGO_BIN_EXE_relay-under-test");
+use crate::RELAY;
 const BOB: &str = "+15557650000";
 
 async fn tenant() -> (Tenant, String) {

@@ -9,7 +9,7 @@ use messaging_bridge_suites::tenant::Tenant;
 use messaging_bridge_suites::{SOON, eventually, final_receipt};
 use serde_json::Value;
 
-const RELAY: &str = env!("CARGO_BIN_EXE_relay-under-test");
+use crate::RELAY;
 
 async fn start(tenant: &Tenant, environment: &[(&str, &str)]) -> Relay {
     let relay = Relay::start_with(RELAY, tenant, environment).await;

@@ -6,7 +6,7 @@ use messaging_bridge_suites::process::Relay;
 use messaging_bridge_suites::tenant::Tenant;
 use messaging_bridge_suites::{SOON, eventually, final_receipt};
 
-const RELAY: &str = env!("CARGO_BIN_EXE_relay-under-test");
+use crate::RELAY;
 /// The rounds begin 1, 4, 16, 48 and 96 seconds after a send.
 const SOON_ASKED: [(&str, &str); 2] = [("MB_HEAL_EVERY_MS", "300"), ("MB_ASK_AFTER_MS", "1000")];
 

@@ -10,7 +10,7 @@ mod port;
 use messaging_bridge_sandbox::{Effect, Endpoint, Fault};
 use serde_json::Value;
 
-const RELAY: &str = env!("CARGO_BIN_EXE_relay-under-test");
+use crate::RELAY;
 
 /// A fault that answers like this.
 fn answers(endpoint: Endpoint, status: u16, body: Value) -> Fault {

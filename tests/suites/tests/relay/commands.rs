@@ -7,7 +7,7 @@ use messaging_bridge_suites::tenant::{Spec, Tenant, fast};
 use rstest::rstest;
 use serde_json::json;
 
-const RELAY: &str = env!("CARGO_BIN_EXE_relay-under-test");
+use crate::RELAY;
 
 fn command(arguments: &[&str], more: &[String]) -> Said {
     command::command(RELAY, arguments, more)

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use messaging_bridge_sandbox::demo::{Demo, DemoError};
 
-const RELAY: &str = env!("CARGO_BIN_EXE_relay-under-test");
+use crate::RELAY;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_demo_tells_a_message_each_way_and_serves_the_page() {

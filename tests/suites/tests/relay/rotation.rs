@@ -16,7 +16,7 @@ use messaging_bridge_suites::{SOON, eventually};
 use rstest::rstest;
 use serde_json::Value;
 
-const RELAY: &str = env!("CARGO_BIN_EXE_relay-under-test");
+use crate::RELAY;
 
 /// How long the load runs on between two steps of a rotation.
 const MEANWHILE: Duration = Duration::from_millis(700);

@@ -12,7 +12,7 @@ use messaging_bridge_suites::tenant::{Spec, Tenant, fast};
 use messaging_bridge_suites::{SOON, eventually};
 use serde_json::{Value, json};
 
-const RELAY: &str = env!("CARGO_BIN_EXE_relay-under-test");
+use crate::RELAY;
 const SID: &str = "SM00000000000000000000000000000001";
 
 async fn running() -> (Tenant, Relay) {

@@ -11,7 +11,7 @@ use messaging_bridge_suites::tenant::{Spec, Tenant};
 use messaging_bridge_suites::{SOON, eventually, final_receipt, sent};
 use rstest::rstest;
 
-const RELAY: &str = env!("CARGO_BIN_EXE_relay-under-test");
+use crate::RELAY;
 
 async fn is_unresolved(tenant: &Tenant, relay: &Relay, id: &str) {
     let receipt = any_receipt(tenant, id).await;
