@@ -8,6 +8,7 @@
 
 use std::env;
 use std::error::Error;
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -78,15 +79,15 @@ pub fn client_with_roots(
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     };
     if let Some(path) = extra_roots {
-        add_roots(&mut roots, path)?;
+        let failed = |reason: String| HttpError::Roots {
+            path: path.to_owned(),
+            reason,
+        };
+        let pem = fs::read(path).map_err(|error| failed(error.to_string()))?;
+        add_roots(&mut roots, &pem).map_err(failed)?;
     }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
     let client = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
+        .tls_backend_preconfigured(tls(roots)?)
         .user_agent(user_agent)
         .http1_only()
         .redirect(redirect::Policy::none())
@@ -103,13 +104,8 @@ pub fn client_with_roots(
 /// A client for plain HTTP inside a cluster: no proxy (it has no way back in), no certificate trusted, no connection
 /// kept, since what is called comes and goes.
 pub fn local_client(user_agent: &str, time_limit: Duration) -> Result<reqwest::Client, HttpError> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(RootCertStore::empty())
-        .with_no_client_auth();
     let client = reqwest::Client::builder()
-        .tls_backend_preconfigured(tls)
+        .tls_backend_preconfigured(tls(RootCertStore::empty())?)
         .user_agent(user_agent)
         .http1_only()
         .no_proxy()
@@ -121,21 +117,29 @@ pub fn local_client(user_agent: &str, time_limit: Duration) -> Result<reqwest::C
     Ok(client)
 }
 
-fn add_roots(roots: &mut RootCertStore, path: &Path) -> Result<(), HttpError> {
-    let failed = |reason: String| HttpError::Roots {
-        path: path.to_owned(),
-        reason,
-    };
-    let certificates: Vec<_> = CertificateDer::pem_file_iter(path)
-        .and_then(Iterator::collect::<Result<_, _>>)
-        .map_err(|error| failed(error.to_string()))?;
+fn tls(roots: RootCertStore) -> Result<ClientConfig, rustls::Error> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(config)
+}
+
+/// Says why these further root certificates (PEM) would be refused by [`client`], if they would.
+pub fn check_roots(pem: &[u8]) -> Result<(), String> {
+    add_roots(&mut RootCertStore::empty(), pem)
+}
+
+fn add_roots(roots: &mut RootCertStore, pem: &[u8]) -> Result<(), String> {
+    let certificates: Vec<_> = CertificateDer::pem_slice_iter(pem)
+        .collect::<Result<_, _>>()
+        .map_err(|error| error.to_string())?;
     if certificates.is_empty() {
-        return Err(failed("it holds no certificate".to_owned()));
+        return Err("it holds no certificate".to_owned());
     }
     for certificate in certificates {
-        roots
-            .add(certificate)
-            .map_err(|error| failed(error.to_string()))?;
+        roots.add(certificate).map_err(|error| error.to_string())?;
     }
     Ok(())
 }

@@ -82,6 +82,9 @@ pub struct RelaySettings {
     /// `json` or `text`.
     #[serde(default, deserialize_with = "strict::filled")]
     pub log_format: Option<String>,
+    /// The collector of the relays' traces: OTLP over HTTP.
+    #[serde(default, deserialize_with = "strict::filled")]
+    pub otlp_endpoint: Option<String>,
     /// The volume of a bridge that names none.
     #[serde(default)]
     pub storage: StorageSettings,

@@ -24,6 +24,9 @@ relay:
   caBundle: {{ . | toJson }}
   {{- end }}
   logFormat: {{ $relay.logFormat }}
+  {{- with $relay.otlpEndpoint }}
+  otlpEndpoint: {{ . | quote }}
+  {{- end }}
   storage:
     size: {{ $relay.storage.size }}
     {{- with $relay.storage.storageClassName }}

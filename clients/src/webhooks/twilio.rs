@@ -6,13 +6,11 @@
 //! Recommended are retries and the bridge itself as its fallback: it takes what comes twice once.
 
 use super::shown::{address, same_address};
+use super::urls::RETRIES;
 use super::{Finding, ServiceView, Verdict, WebhookUrls};
 use crate::mask;
 use crate::twilio::{IncomingPhoneNumber, MessagingService};
 
-/// Retries that Twilio is asked for in the webhook's fragment (Twilio: Webhook connection overrides): by default a
-/// slow or failed answer is not retried at all.
-const RETRIES: &str = "#rc=3&rp=ct,rt,5xx&rt=4000";
 /// What is set in the fragment when anything is said about what to retry.
 const RETRIES_SET: &str = "rp=";
 /// How a service is told to leave its senders their webhooks.

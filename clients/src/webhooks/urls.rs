@@ -9,6 +9,9 @@ pub const TWILIO_STATUS: &str = "/twilio/status/";
 /// Where Genesys posts agents' messages, below the public URL.
 pub const GENESYS_OUTBOUND: &str = "/genesys/outbound";
 
+/// The fragment of the number's message webhook.
+pub(super) const RETRIES: &str = "#rc=3&rp=ct,rt,5xx&rt=4000";
+
 /// The addresses below one public URL, which is kept as it is written, but for a trailing slash.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WebhookUrls {
@@ -68,9 +71,15 @@ impl WebhookUrls {
         &self.prefix
     }
 
-    /// The value to set as the number's message webhook.
+    /// Where customers' messages are posted.
     pub fn twilio_inbound(&self) -> String {
         format!("{}{TWILIO_INBOUND}", self.base)
+    }
+
+    /// The value to set as the number's message webhook: the address, and the retries that Twilio is asked for in its
+    /// fragment (Twilio: Webhook connection overrides). By default a slow or failed answer is not retried at all.
+    pub fn twilio_inbound_with_retries(&self) -> String {
+        format!("{}{TWILIO_INBOUND}{RETRIES}", self.base)
     }
 
     /// What statuses are posted below; the send's id follows.
@@ -104,6 +113,10 @@ mod tests {
     ) {
         let urls = WebhookUrls::parse(public_url).unwrap();
         assert_eq!(urls.twilio_inbound(), format!("{base}/twilio/inbound"));
+        assert_eq!(
+            urls.twilio_inbound_with_retries(),
+            format!("{base}/twilio/inbound#rc=3&rp=ct,rt,5xx&rt=4000")
+        );
         assert_eq!(urls.twilio_status(), format!("{base}/twilio/status/"));
         assert_eq!(urls.genesys_outbound(), format!("{base}/genesys/outbound"));
         assert_eq!(urls.prefix(), prefix);

@@ -24,8 +24,20 @@ relay:
   podAnnotations: {example.com/scrape: 'true'}
   httpsProxy: http://proxy.example.com:3128
   noProxy: .cluster.local
-  caBundle: '-----BEGIN CERTIFICATE-----'
+  caBundle: |
+    -----BEGIN CERTIFICATE-----
+    MIIBhTCCASugAwIBAgIUMpqGw8Bc00aLC66Zb+b43+859i0wCgYIKoZIzj0EAwIw
+    FzEVMBMGA1UEAwwMRXhhbXBsZSBSb290MCAXDTI2MTEyNTIyNDQyOVoYDzIxMjYx
+    MTAxMjI0NDI5WjAXMRUwEwYDVQQDDAxFeGFtcGxlIFJvb3QwWTATBgcqhkjOPQIB
+    BggqhkjOPQMBBwNCAASnmQhsSezZY7kuZdZJ2DNGkGEWY7ZUCr1wZVs/gcOpuHy7
+    vOVfVZDGNycF5YQOikNsthhc25hVvJWHwdnaQMLQo1MwUTAdBgNVHQ4EFgQU6TRs
+    UOiw2qPZjoj/rcI7O8TrbtswHwYDVR0jBBgwFoAU6TRsUOiw2qPZjoj/rcI7O8Tr
+    btswDwYDVR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNIADBFAiB2JrSAjDgLlJLs
+    6mWKUAxDHQ5Q89j0VnfuZIzYj2JnZwIhAOlcuF31Hkok9dBpB3PQfkVS1r62l4O6
+    Kvgllx7xHAkr
+    -----END CERTIFICATE-----
   logFormat: text
+  otlpEndpoint: http://collector.observability:4318
   networkPolicy:
     extraEgress: [{to: [{ipBlock: {cidr: 10.1.2.3/32}}], ports: [{port: 3128}]}]
     monitoringNamespaces: [monitoring]

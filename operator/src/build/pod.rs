@@ -163,6 +163,10 @@ fn environment(bridge: &ValidatedBridge) -> Vec<EnvVar> {
         ("HTTPS_PROXY", bridge.relay.https_proxy.clone()),
         ("NO_PROXY", bridge.relay.no_proxy.clone()),
         ("SSL_CERT_FILE", roots),
+        (
+            "OTEL_EXPORTER_OTLP_ENDPOINT",
+            bridge.relay.otlp_endpoint.clone(),
+        ),
     ]
     .into_iter()
     .filter_map(|(name, value)| {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use ipnet::IpNet;
 use k8s_openapi::api::core::v1::Toleration;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use messaging_bridge_clients::http;
 use messaging_bridge_crds::QueueLimits;
 use url::Url;
 
@@ -17,6 +18,8 @@ use super::{OperatorSettings, RelaySettings, SETTINGS_VERSION, SettingsError};
 const SHORTEST_INTERVAL: u64 = 30;
 /// A ConfigMap holds 1 MiB; the rest is for the configuration.
 const LONGEST_BUNDLE: usize = 900 * 1024;
+/// As in `spec.queue.embedded.size`: 64Mi are kept free so that a full queue still drains.
+const SMALLEST_VOLUME: &str = "128Mi";
 /// The longest name and value of a label.
 const LONGEST_LABEL: usize = 63;
 /// The longest prefix of a label's or annotation's name.
@@ -45,9 +48,14 @@ pub(super) fn all(settings: &OperatorSettings) -> Checked {
     placement(relay)?;
     network(relay)?;
     ensure(
-        QueueLimits::for_volume(&relay.storage.size).is_some(),
+        QueueLimits::for_volume(&relay.storage.size).is_some()
+            && amount(&relay.storage.size) >= amount(SMALLEST_VOLUME),
         "relay.storage.size",
-        || "must be a whole number of Mi, Gi or Ti, for example 1Gi".to_owned(),
+        || {
+            format!(
+                "must be a whole number of Mi, Gi or Ti, {SMALLEST_VOLUME} or more, for example 1Gi"
+            )
+        },
     )?;
     one_of(
         "relay.logFormat",
@@ -237,12 +245,18 @@ fn network(relay: &RelaySettings) -> Checked {
     refuse(proxy, "relay.httpsProxy", |_| {
         "must be an address such as http://proxy.example.com:3128".to_owned()
     })?;
+    let collector = relay
+        .otlp_endpoint
+        .iter()
+        .find(|collector| !Url::parse(collector).is_ok_and(|url| is_web(&url)));
+    refuse(collector, "relay.otlpEndpoint", |_| {
+        "must be an address such as http://collector.observability:4318".to_owned()
+    })?;
     if let Some(bundle) = &relay.ca_bundle {
-        ensure(
-            bundle.contains("-----BEGIN CERTIFICATE-----"),
-            "relay.caBundle",
-            || "holds no certificate in PEM form".to_owned(),
-        )?;
+        let broken = http::check_roots(bundle.as_bytes()).err();
+        refuse(broken, "relay.caBundle", |reason| {
+            format!("cannot be used as root certificates in PEM form: {reason}")
+        })?;
         ensure(bundle.len() <= LONGEST_BUNDLE, "relay.caBundle", || {
             format!("has more than {LONGEST_BUNDLE} bytes: name only the roots that are needed")
         })?;
@@ -344,7 +358,16 @@ mod tests {
     #[case::annotation("image: r, podAnnotations: {'a b': c}", "relay.podAnnotations")]
     #[case::priority_class("image: r, priorityClassName: High", "relay.priorityClassName")]
     #[case::proxy("image: r, httpsProxy: 'proxy:3128'", "relay.httpsProxy must be")]
-    #[case::bundle("image: r, caBundle: secret", "relay.caBundle holds no certificate")]
+    #[case::collector(
+        "image: r, otlpEndpoint: 'collector:4318'",
+        "relay.otlpEndpoint must be"
+    )]
+    #[case::bundle("image: r, caBundle: secret", "relay.caBundle cannot be used")]
+    #[case::a_bundle_of_something_else(
+        "image: r, caBundle: \"-----BEGIN CERTIFICATE-----\\nbm90IG9uZQ==\\n-----END CERTIFICATE-----\"",
+        "relay.caBundle cannot be used"
+    )]
+    #[case::too_small("image: r, storage: {size: 127Mi}", "128Mi or more")]
     #[case::namespace(
         "image: r, networkPolicy: {monitoringNamespaces: [a.b]}",
         "relay.networkPolicy.monitoringNamespaces"
@@ -414,8 +437,20 @@ relay:
   podAnnotations: {example.com/scrape: 'true'}
   httpsProxy: http://proxy.example.com:3128
   noProxy: .cluster.local
-  caBundle: '-----BEGIN CERTIFICATE-----'
+  caBundle: |
+    -----BEGIN CERTIFICATE-----
+    MIIBhTCCASugAwIBAgIUMpqGw8Bc00aLC66Zb+b43+859i0wCgYIKoZIzj0EAwIw
+    FzEVMBMGA1UEAwwMRXhhbXBsZSBSb290MCAXDTI2MTEyNTIyNDQyOVoYDzIxMjYx
+    MTAxMjI0NDI5WjAXMRUwEwYDVQQDDAxFeGFtcGxlIFJvb3QwWTATBgcqhkjOPQIB
+    BggqhkjOPQMBBwNCAASnmQhsSezZY7kuZdZJ2DNGkGEWY7ZUCr1wZVs/gcOpuHy7
+    vOVfVZDGNycF5YQOikNsthhc25hVvJWHwdnaQMLQo1MwUTAdBgNVHQ4EFgQU6TRs
+    UOiw2qPZjoj/rcI7O8TrbtswHwYDVR0jBBgwFoAU6TRsUOiw2qPZjoj/rcI7O8Tr
+    btswDwYDVR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNIADBFAiB2JrSAjDgLlJLs
+    6mWKUAxDHQ5Q89j0VnfuZIzYj2JnZwIhAOlcuF31Hkok9dBpB3PQfkVS1r62l4O6
+    Kvgllx7xHAkr
+    -----END CERTIFICATE-----
   logFormat: json
+  otlpEndpoint: http://collector.observability:4318
   storage: {size: 2Gi, storageClassName: fast}
   networkPolicy:
     enabled: true

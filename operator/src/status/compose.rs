@@ -62,7 +62,7 @@ pub fn compose(before: &MessagingBridgeStatus, inputs: &Inputs<'_>) -> Messaging
             .clone()
             .or_else(|| before.integration.clone()),
         webhooks: validation.urls.as_ref().map(|urls| StatusWebhooks {
-            twilio: urls.twilio_inbound(),
+            twilio: urls.twilio_inbound_with_retries(),
             genesys: urls.genesys_outbound(),
         }),
         secrets: secrets(before, observed),

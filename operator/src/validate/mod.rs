@@ -92,7 +92,7 @@ pub fn validate(bridge: &MessagingBridge, observed: &Observed, frame: &Frame) ->
     };
     Validation {
         accepted,
-        credentials: platform::credentials(&observed.secrets, facts),
+        credentials: platform::credentials(&observed.secrets, facts, &target),
         integration: platform::integration(&observed.secrets, facts, &target),
         webhooks: platform::webhooks(&observed.secrets, facts, &target),
         build: resolved

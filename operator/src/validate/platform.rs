@@ -8,12 +8,20 @@ use messaging_bridge_clients::webhooks::{
 };
 use messaging_bridge_clients::{BlockedCause, mask};
 use messaging_bridge_crds::{ConditionStatus, Reason};
+use url::Url;
 
 use super::{ParsedSecrets, Target, Verdict};
 use crate::platforms::{Answer, NumberFacts, PlatformFacts};
 
+const GENESYS: &str = "Genesys Cloud";
+const TWILIO: &str = "Twilio";
+
 /// `CredentialsValid`.
-pub(super) fn credentials(secrets: &ParsedSecrets, facts: &PlatformFacts) -> Verdict {
+pub(super) fn credentials(
+    secrets: &ParsedSecrets,
+    facts: &PlatformFacts,
+    target: &Target,
+) -> Verdict {
     if let Some(trouble) = secrets.trouble() {
         return trouble;
     }
@@ -23,25 +31,29 @@ pub(super) fn credentials(secrets: &ParsedSecrets, facts: &PlatformFacts) -> Ver
         .operator
         .as_ref()
         .map_or(genesys, |secret| &secret.name);
+    let (login, api) = (&target.genesys.login, &target.genesys.api);
     let checks = [
-        judge_access(
-            "Genesys Cloud",
-            Reason::GenesysRefused,
-            genesys,
-            facts.token.believed(),
-        ),
-        judge_access(
-            "Genesys Cloud",
-            Reason::GenesysRefused,
-            lookup,
-            facts.integration.believed(),
-        ),
-        judge_access(
-            "Twilio",
-            Reason::TwilioRefused,
-            twilio,
-            facts.number.believed(),
-        ),
+        Access {
+            platform: GENESYS,
+            host: login,
+            secret: genesys,
+            refused: Reason::GenesysRefused,
+        }
+        .judge(facts.token.believed()),
+        Access {
+            platform: GENESYS,
+            host: api,
+            secret: lookup,
+            refused: Reason::GenesysRefused,
+        }
+        .judge(facts.integration.believed()),
+        Access {
+            platform: TWILIO,
+            host: &target.twilio,
+            secret: twilio,
+            refused: Reason::TwilioRefused,
+        }
+        .judge(facts.number.believed()),
     ];
     worst(checks.into_iter().flatten()).unwrap_or_else(|| {
         Verdict::new(
@@ -51,32 +63,39 @@ pub(super) fn credentials(secrets: &ParsedSecrets, facts: &PlatformFacts) -> Ver
     })
 }
 
-/// What an answer says about the credentials; `None` if they are right.
-fn judge_access<T>(
-    platform: &str,
+/// A platform's door: who is asked, where, and with which Secret.
+struct Access<'a> {
+    platform: &'a str,
+    host: &'a Url,
+    secret: &'a str,
     refused: Reason,
-    secret: &str,
-    answer: Option<&Answer<T>>,
-) -> Option<Verdict> {
-    match answer {
-        None => Some(Verdict::new(
-            Reason::Pending,
-            format!("waits for {platform}'s first answer"),
-        )),
-        // A missing right says that the credentials are right.
-        Some(Answer::Said(_) | Answer::Forbidden(_)) => None,
-        Some(Answer::Refused(words)) => Some(Verdict::new(
-            refused,
-            format!(
-                "{platform} refuses the credentials in Secret {secret:?}: {words}; {}",
-                BlockedCause::Credentials.fix()
-            ),
-        )),
-        Some(Answer::Suspended(words)) => Some(Verdict::new(
-            Reason::AccountSuspended,
-            format!("{words}; {}", BlockedCause::AccountSuspended.fix()),
-        )),
-        Some(Answer::None(words)) => Some(unreachable(words)),
+}
+
+impl Access<'_> {
+    /// What an answer says about the credentials; `None` if they are right.
+    fn judge<T>(&self, answer: Option<&Answer<T>>) -> Option<Verdict> {
+        match answer {
+            None => Some(Verdict::new(
+                Reason::Pending,
+                format!("waits for {}'s first answer", self.platform),
+            )),
+            // A missing right says that the credentials are right.
+            Some(Answer::Said(_) | Answer::Forbidden(_)) => None,
+            Some(Answer::Refused(words)) => Some(Verdict::new(
+                self.refused,
+                format!(
+                    "{} refuses the credentials in Secret {:?}: {words}; {}",
+                    self.platform,
+                    self.secret,
+                    BlockedCause::Credentials.fix()
+                ),
+            )),
+            Some(Answer::Suspended(words)) => Some(Verdict::new(
+                Reason::AccountSuspended,
+                format!("{words}; {}", BlockedCause::AccountSuspended.fix()),
+            )),
+            Some(Answer::None(words)) => Some(unreachable(self.platform, self.host, words)),
+        }
     }
 }
 
@@ -109,7 +128,7 @@ pub(super) fn integration(
             Reason::PermissionMissing,
             format!("{words}; {}", BlockedCause::Permission.fix()),
         ),
-        Some(Answer::None(words)) => unreachable(words),
+        Some(Answer::None(words)) => unreachable(GENESYS, &target.genesys.api, words),
         Some(Answer::Refused(_) | Answer::Suspended(_)) => Verdict::new(
             Reason::Pending,
             "waits for credentials that Genesys Cloud accepts",
@@ -183,7 +202,7 @@ fn twilio_webhook(
                 secrets.twilio.name
             ),
         ),
-        Some(Answer::None(words)) => unreachable(words),
+        Some(Answer::None(words)) => unreachable(TWILIO, &target.twilio, words),
         Some(Answer::Refused(_) | Answer::Suspended(_)) => {
             Verdict::new(Reason::Pending, "waits for credentials that Twilio accepts")
         }
@@ -257,8 +276,16 @@ fn reason(finding: Finding) -> Reason {
     }
 }
 
-fn unreachable(words: &str) -> Verdict {
-    Verdict::new(Reason::PlatformUnreachable, words)
+/// No usable answer. It is asked again soon; the way there is what a platform team can mend.
+fn unreachable(platform: &str, host: &Url, words: &str) -> Verdict {
+    let host = host.host_str().unwrap_or_default();
+    Verdict::new(
+        Reason::PlatformUnreachable,
+        format!(
+            "{platform} at {host} does not answer: {words}; it is asked again. If it is up, let the operator reach it on \
+             TCP 443: the chart's operator.httpsProxy, operator.caBundle, operator.networkPolicy.extraEgress"
+        ),
+    )
 }
 
 /// The first that is `False`, else the first that is `Unknown`.

@@ -156,7 +156,7 @@ fn a_bridge_of_which_all_is_right_is_built_with_the_integrations_id() {
 #[case::twilio_refuses(PlatformFacts { number: Answer::Refused(words()).into(), ..facts() }, Reason::TwilioRefused, "Secret \"twilio\"")]
 #[case::suspended(PlatformFacts { number: Answer::Suspended(words()).into(), ..facts() }, Reason::AccountSuspended, "Twilio console")]
 #[case::a_right_is_missing(PlatformFacts { integration: Answer::Forbidden(words()).into(), ..facts() }, Reason::Valid, "accept")]
-#[case::genesys_is_down(PlatformFacts { token: Answer::None(words()).into(), ..facts() }, Reason::PlatformUnreachable, "words")]
+#[case::genesys_is_down(PlatformFacts { token: Answer::None(words()).into(), ..facts() }, Reason::PlatformUnreachable, "at login.mypurecloud.com does not answer: the platform")]
 #[case::a_refusal_before_silence(
     PlatformFacts { token: Answer::None(words()).into(), number: Answer::Refused(words()).into(), ..facts() },
     Reason::TwilioRefused, "Twilio")]
@@ -189,7 +189,11 @@ fn credentials_are_judged(
     Reason::PermissionMissing,
     "messaging:integration:view"
 )]
-#[case::down(Answer::None(words()), Reason::PlatformUnreachable, "words")]
+#[case::down(
+    Answer::None(words()),
+    Reason::PlatformUnreachable,
+    "at api.mypurecloud.com does not answer: the platform"
+)]
 #[case::refused(Answer::Refused(words()), Reason::Pending, "credentials")]
 fn the_integration_is_judged(
     #[case] answer: Answer<Result<OpenIntegration, IntegrationLookupError>>,
