@@ -1,5 +1,7 @@
 //! Waiting for what a bridge's status says, and telling all that is known of the bridge when it does not.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use kube::{Api, Client};
@@ -8,6 +10,27 @@ use messaging_bridge_crds::{ConditionType, MessagingBridge, MessagingBridgeStatu
 
 /// Between two looks. Several tests look at the same time, and the machine has other things to do.
 const BETWEEN: Duration = Duration::from_millis(300);
+
+/// Reasons that only a pod provokes: the suite with a node sees these, the one without sees all others.
+pub const NEED_A_POD: [Reason; 6] = [
+    Reason::CrashLooping,
+    Reason::ImagePullFailed,
+    Reason::NodeLost,
+    Reason::PodRejected,
+    Reason::Unschedulable,
+    Reason::VolumePending,
+];
+
+/// The reasons of all conditions in every status that was read.
+static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// Those of the reasons that no status of this process has had.
+pub fn never_seen(reasons: impl IntoIterator<Item = Reason>) -> Vec<Reason> {
+    let seen = SEEN.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut reasons: Vec<Reason> = reasons.into_iter().collect();
+    reasons.retain(|reason| !seen.contains(reason.as_str()));
+    reasons
+}
 
 /// The status of a bridge; the default while it has none.
 pub async fn status(
@@ -26,7 +49,12 @@ async fn read(
 ) -> Result<MessagingBridgeStatus, String> {
     let bridges: Api<MessagingBridge> = Api::namespaced(client, namespace);
     let bridge = bridges.get(name).await.map_err(|error| error.to_string())?;
-    Ok(bridge.status.unwrap_or_default())
+    let status = bridge.status.unwrap_or_default();
+    let reasons = status.conditions.iter().map(|found| found.reason.clone());
+    SEEN.lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .extend(reasons);
+    Ok(status)
 }
 
 /// Waits until a condition has this reason; returns its message.

@@ -10,8 +10,8 @@ pub mod control_plane;
 pub mod ingress;
 pub mod node;
 pub mod operator;
+pub mod pages;
 pub mod platforms;
-pub mod readme;
 pub mod relays;
 pub mod tenant;
 

@@ -13,7 +13,7 @@ use tokio::sync::{OnceCell, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use crate::platforms::Platforms;
 use crate::tenant::{BRIDGE, Tenant};
-use crate::{STARTED, ingress, readme, repository};
+use crate::{STARTED, ingress, pages, repository};
 
 /// The images that are shipped, as `make image` leaves them, and the one for tests.
 const IMAGES: [&str; 4] = ["operator", "relay", "sandbox", "ingress"];
@@ -74,7 +74,7 @@ async fn start() -> Node {
             panic!("{error}");
         }
     }
-    let quick_start = readme::run(cluster, &readme::block("platforms.yaml")).await;
+    let quick_start = pages::run(cluster, &pages::commands("README.md", &["platforms.yaml"])).await;
     ingress::start(cluster).await;
     Node {
         cluster,

@@ -1,4 +1,4 @@
-//! The commands of the README, run as they stand there: what a stranger types is what is tested.
+//! The commands and examples of the README and the guides, as they stand there: what a stranger types is what is tested.
 
 use std::path::PathBuf;
 use std::process::Stdio;
@@ -8,34 +8,44 @@ use tokio::process::Command;
 
 use crate::repository;
 
-/// The commands of the fenced block of the README that holds this text.
+/// A page of the repository.
+///
+/// # Panics
+///
+/// When it is not there.
+pub fn read(page: &str) -> String {
+    std::fs::read_to_string(repository(page)).unwrap_or_else(|error| panic!("{page}: {error}"))
+}
+
+/// The fenced blocks of a page that are in this language, also where a list indents them.
+pub fn fenced(page: &str, language: &str) -> Vec<String> {
+    blocks(&read(page), language)
+}
+
+/// The commands of the one block that holds all of this.
 ///
 /// # Panics
 ///
 /// When there is not exactly one such block.
-pub fn block(with: &str) -> String {
-    let text = std::fs::read_to_string(repository("README.md")).expect("the repository is whole");
-    let mut found: Vec<String> = blocks(&text)
-        .into_iter()
-        .filter(|block| block.contains(with))
-        .collect();
-    assert_eq!(found.len(), 1, "blocks of the README with {with:?}");
+pub fn commands(page: &str, with: &[&str]) -> String {
+    let mut found = fenced(page, "sh");
+    found.retain(|block| with.iter().all(|with| block.contains(with)));
+    assert_eq!(found.len(), 1, "blocks of {page} with {with:?}");
     found.remove(0)
 }
 
-fn blocks(text: &str) -> Vec<String> {
-    let mut blocks = Vec::new();
-    let mut block: Option<String> = None;
+fn blocks(text: &str, language: &str) -> Vec<String> {
+    let start = format!("```{language}");
+    let mut blocks: Vec<String> = Vec::new();
+    let mut indent = None;
     for line in text.lines() {
-        let line = line.trim_start();
-        match (&mut block, line.starts_with("```")) {
-            (None, true) if line == "```sh" => block = Some(String::new()),
-            (Some(_), true) => blocks.extend(block.take()),
-            (Some(block), false) => {
-                block.push_str(line);
-                block.push('\n');
-            }
-            (None, _) => {}
+        let trimmed = line.trim_start();
+        if trimmed.starts_with("```") {
+            indent = (trimmed == start).then(|| line.len() - trimmed.len());
+            blocks.extend(indent.map(|_| String::new()));
+        } else if let (Some(indent), Some(block)) = (indent, blocks.last_mut()) {
+            block.push_str(line.get(indent..).unwrap_or_default());
+            block.push('\n');
         }
     }
     blocks
@@ -79,6 +89,7 @@ mod tests {
     #[test]
     fn a_block_is_found_where_it_is_indented_too() {
         let text = "a\n   ```sh\n   one \\\n     two\n   ```\n```yaml\nb\n```\n```sh\nthree\n```\n";
-        assert_eq!(blocks(text), ["one \\\ntwo\n", "three\n"]);
+        assert_eq!(blocks(text, "sh"), ["one \\\n  two\n", "three\n"]);
+        assert_eq!(blocks(text, "yaml"), ["b\n"]);
     }
 }

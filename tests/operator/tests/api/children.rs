@@ -51,7 +51,7 @@ pub(crate) async fn a_bridge_gets_all_its_objects_and_all_conditions_from_the_fi
     let urls = status.webhooks.unwrap();
     assert_eq!(
         urls.twilio,
-        "https://bridge.example.com/created/twilio/inbound"
+        "https://bridge.example.com/created/twilio/inbound#rc=3&rp=ct,rt,5xx&rt=4000"
     );
     assert_eq!(
         urls.genesys,

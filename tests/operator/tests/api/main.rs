@@ -23,7 +23,6 @@ mod objects;
 mod patience;
 mod platforms;
 mod policy;
-mod reasons;
 mod relay;
 mod rights;
 mod rules;
@@ -40,7 +39,8 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use libtest_mimic::{Arguments, Failed, Trial};
 use messaging_bridge_cluster::Cluster;
-use messaging_bridge_operator_suites::control_plane;
+use messaging_bridge_crds::{ConditionStatus, Reason};
+use messaging_bridge_operator_suites::{conditions, control_plane};
 use tokio::runtime::{Builder, Runtime};
 
 /// How many run side by side: they spend their time waiting.
@@ -111,7 +111,7 @@ async fn failure(what: &str) -> Failed {
 }
 
 /// What holds for all tests together: the operator ends when it is asked to, was never refused a verb, and, when all
-/// tests ran, used every right that it has.
+/// tests ran, used every right that it has and gave every reason that it can.
 async fn in_the_end(all_ran: bool) -> Result<(), String> {
     let Some(plane) = control_plane::started() else {
         return Ok(());
@@ -136,8 +136,21 @@ async fn in_the_end(all_ran: bool) -> Result<(), String> {
     }
     if all_ran {
         rights::compare(plane.cluster, &requests).await?;
+        every_reason_was_seen()?;
     }
     Ok(())
+}
+
+/// Every reason by which a condition is not `True` was provoked, but for those that need a pod: the node's suite sees
+/// them.
+fn every_reason_was_seen() -> Result<(), String> {
+    let wanted = Reason::ALL.iter().copied().filter(|reason| {
+        reason.status() != ConditionStatus::True && !conditions::NEED_A_POD.contains(reason)
+    });
+    match conditions::never_seen(wanted)[..] {
+        [] => Ok(()),
+        ref missing => Err(format!("never provoked: {missing:?}")),
+    }
 }
 
 /// A quota, and a storage class that lets no volume grow, refuse by the same code as a missing right.
@@ -208,18 +221,13 @@ fn all() -> Vec<Trial> {
 fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(TOGETHER);
-    let mut trials = vec![trial(
-        "reasons::every_reason_that_is_not_true_is_provoked_by_name",
-        Company::Apart,
-        reasons::every_reason_that_is_not_true_is_provoked_by_name,
-    )];
-    if Cluster::given() {
+    let trials = if Cluster::given() {
         say("left out: what needs the audit log and no kubelet is for the harness's own cluster");
         let rules = rules::the_api_server_accepts_and_refuses_what_the_offline_check_does;
-        trials.push(trial("rules::on_a_given_cluster", Company::Apart, rules));
+        vec![trial("rules::on_a_given_cluster", Company::Apart, rules)]
     } else {
-        trials.extend(all());
-    }
+        all()
+    };
     let conclusion = libtest_mimic::run(&arguments, trials);
     let all_ran = conclusion.num_filtered_out == 0 && conclusion.num_failed == 0;
     if let Err(error) = RUNTIME.block_on(in_the_end(all_ran)) {

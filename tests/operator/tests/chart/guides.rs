@@ -6,41 +6,21 @@ use std::time::Duration;
 use messaging_bridge_clients::Platform;
 use messaging_bridge_cluster::{Binary, Helm};
 use messaging_bridge_operator::admin::Metrics;
-use messaging_bridge_operator_suites::{readme, repository, tenant};
+use messaging_bridge_operator_suites::pages::{self, fenced, read};
+use messaging_bridge_operator_suites::{repository, tenant};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
-use crate::rig::{DEFINITION, RELEASE, alone, cluster, kubectl, read, rendered, text};
+use crate::rig::{DEFINITION, RELEASE, alone, cluster, kubectl, rendered, text};
 
 const INSTALL: &str = "docs/guides/install.md";
 const UNINSTALL: &str = "docs/guides/uninstall.md";
 /// Stands in for the reader's own file.
 const VALUES: &str = "--values charts/messaging-bridge/examples/minimal.yaml";
 
-/// The fenced blocks of a page that are in this language, also where a list indents them.
-fn fenced(page: &str, language: &str) -> Vec<String> {
-    let (text, start) = (read(page), format!("```{language}"));
-    let mut blocks: Vec<String> = Vec::new();
-    let mut indent = None;
-    for line in text.lines() {
-        let trimmed = line.trim_start();
-        if trimmed.starts_with("```") {
-            indent = (trimmed == start).then(|| line.len() - trimmed.len());
-            blocks.extend(indent.map(|_| String::new()));
-        } else if let (Some(indent), Some(block)) = (indent, blocks.last_mut()) {
-            block.push_str(line.get(indent..).unwrap_or_default());
-            block.push('\n');
-        }
-    }
-    blocks
-}
-
-/// The commands of the one block that holds all of this.
+/// The commands of the one block that holds all of this, with the reader's values.
 fn commands(page: &str, with: &[&str]) -> String {
-    let mut found = fenced(page, "sh");
-    found.retain(|block| with.iter().all(|with| block.contains(with)));
-    assert_eq!(found.len(), 1, "blocks of {page} with {with:?}");
-    found.remove(0).replace("--values values.yaml", VALUES)
+    pages::commands(page, with).replace("--values values.yaml", VALUES)
 }
 
 /// Those of the plain installation.
@@ -98,26 +78,26 @@ async fn the_guides_commands_install_upgrade_and_remove_everything() {
     let Some((cluster, _turn)) = alone().await else {
         return;
     };
-    readme::run(cluster, &installation()).await;
+    pages::run(cluster, &installation()).await;
     let look = commands(INSTALL, &["rollout status", "Established"]);
     // Nothing runs pods here; the rest of the block is true.
     let (_, look) = look.split_once('\n').unwrap();
-    readme::run(cluster, look).await;
-    readme::run(cluster, &commands(INSTALL, &["helm upgrade"])).await;
-    readme::run(cluster, &commands(INSTALL, &["pod-security"])).await;
+    pages::run(cluster, look).await;
+    pages::run(cluster, &commands(INSTALL, &["helm upgrade"])).await;
+    pages::run(cluster, &commands(INSTALL, &["pod-security"])).await;
     let (bridge, claim) = (a_bridge(), a_claim());
     tenant::apply(cluster, &[bridge.0, bridge.1, claim]).await;
 
     let uninstall = &fenced(UNINSTALL, "sh")[0];
-    readme::run(cluster, uninstall).await;
-    readme::run(cluster, &installation()).await;
-    let list = readme::run(cluster, &commands(UNINSTALL, &["get messagingbridges"])).await;
+    pages::run(cluster, uninstall).await;
+    pages::run(cluster, &installation()).await;
+    let list = pages::run(cluster, &commands(UNINSTALL, &["get messagingbridges"])).await;
     assert!(list.contains("acme"), "{list}");
-    readme::run(cluster, &commands(UNINSTALL, &["delete messagingbridges"])).await;
-    readme::run(cluster, &commands(UNINSTALL, &["delete crd"])).await;
-    let said = readme::run(cluster, &commands(UNINSTALL, &["delete pvc"])).await;
+    pages::run(cluster, &commands(UNINSTALL, &["delete messagingbridges"])).await;
+    pages::run(cluster, &commands(UNINSTALL, &["delete crd"])).await;
+    let said = pages::run(cluster, &commands(UNINSTALL, &["delete pvc"])).await;
     assert!(said.contains("data-acme-relay-0"), "{said}");
-    readme::run(cluster, &commands(UNINSTALL, &["delete namespace"])).await;
+    pages::run(cluster, &commands(UNINSTALL, &["delete namespace"])).await;
 
     let crds = kubectl(cluster, &["get", "crd", "-o", "name"]).await;
     assert!(!crds.contains(DEFINITION), "{crds}");
@@ -151,12 +131,12 @@ async fn the_guides_two_ways_past_a_definition_that_is_there_lead_on() {
     let Some((cluster, _turn)) = alone().await else {
         return;
     };
-    readme::run(cluster, &commands(INSTALL, &["kubectl apply", "crds/"])).await;
+    pages::run(cluster, &commands(INSTALL, &["kubectl apply", "crds/"])).await;
     let stops = format!("if {}; then exit 1; fi", installation().trim());
-    readme::run(cluster, &stops).await;
-    readme::run(cluster, &commands(INSTALL, &["crds.install=false"])).await;
-    readme::run(cluster, &fenced(UNINSTALL, "sh")[0]).await;
-    readme::run(cluster, &commands(INSTALL, &["--take-ownership"])).await;
+    pages::run(cluster, &stops).await;
+    pages::run(cluster, &commands(INSTALL, &["crds.install=false"])).await;
+    pages::run(cluster, &fenced(UNINSTALL, "sh")[0]).await;
+    pages::run(cluster, &commands(INSTALL, &["--take-ownership"])).await;
 }
 
 #[tokio::test]

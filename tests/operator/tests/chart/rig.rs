@@ -10,6 +10,9 @@ use tokio::sync::{RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 /// Both, for what must hold with either.
 pub(crate) const HELMS: [Helm; 2] = [Helm::V3, Helm::V4];
+
+pub(crate) use messaging_bridge_operator_suites::pages::read;
+
 /// The name and the namespace of the guides' release.
 pub(crate) const RELEASE: &str = "messaging-bridge";
 /// The definition.
@@ -101,11 +104,6 @@ pub(crate) fn chart_with_definition(change: impl Fn(&str) -> String) -> TempDir 
 /// A path as Helm takes it.
 pub(crate) fn text(path: &std::path::Path) -> &str {
     path.to_str().unwrap()
-}
-
-/// A file of the repository, read.
-pub(crate) fn read(path: &str) -> String {
-    std::fs::read_to_string(repository(path)).unwrap()
 }
 
 /// Runs kubectl, which must succeed; returns what it wrote.

@@ -5,7 +5,7 @@ use messaging_bridge_cluster::{Cluster, Helm};
 use crate::rig::{HELMS, RELEASE, cluster, rendered_text};
 
 /// What is set, and where the message must point. `=` alone is a text, `:=` is JSON.
-const WRONG: [(&str, &str); 69] = [
+const WRONG: [(&str, &str); 70] = [
     // A slip at each level.
     ("relays=1", "relays"),
     ("crds.instal=true", "instal"),
@@ -121,6 +121,7 @@ const WRONG: [(&str, &str); 69] = [
     ),
     ("relay.storage.size=1G", "relay/storage/size"),
     ("relay.storage.size=0Gi", "relay/storage/size"),
+    ("relay.storage.size=127Mi", "relay/storage/size"),
     ("relay.storage.size:=1", "relay/storage/size"),
     // Names and labels.
     ("nameOverride=Messaging", "nameOverride"),

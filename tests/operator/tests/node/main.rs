@@ -7,6 +7,7 @@
 
 mod deletion;
 mod growth;
+mod guide;
 mod loss;
 mod quiet;
 mod relay_available;
@@ -20,7 +21,8 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Trial};
-use messaging_bridge_operator_suites::node;
+use messaging_bridge_cluster::Cluster;
+use messaging_bridge_operator_suites::{conditions, node};
 use tokio::runtime::{Builder, Runtime};
 
 /// How many run side by side.
@@ -89,6 +91,7 @@ fn main() {
         Beside deletion::a_deleted_bridge_leaves_its_volume_and_made_anew_goes_on_with_the_backlog;
         Beside loss::a_relay_pod_deleted_under_load_loses_nothing;
         Beside relay_available::a_relay_that_ends_again_and_again_is_named_with_its_last_words;
+        Beside guide::the_guides_of_a_first_bridge_lead_through_its_whole_life;
         Beside secrets::a_rotated_secret_reaches_the_relay_without_a_restart;
         Beside trouble::the_relay_goes_on_while_genesys_takes_no_message;
         Beside trouble::the_relay_goes_on_when_a_secret_is_deleted;
@@ -106,5 +109,11 @@ fn main() {
         Alone loss::a_node_restarted_with_a_backlog_loses_nothing;
         Alone relay_available::a_lost_node_is_named;
     ];
-    libtest_mimic::run(&arguments, trials).exit();
+    let conclusion = libtest_mimic::run(&arguments, trials);
+    let all_ran = conclusion.num_filtered_out == 0 && conclusion.num_failed == 0;
+    if all_ran && !Cluster::given() {
+        let missing = conditions::never_seen(conditions::NEED_A_POD);
+        assert!(missing.is_empty(), "never provoked: {missing:?}");
+    }
+    conclusion.exit();
 }
