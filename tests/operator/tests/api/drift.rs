@@ -78,6 +78,8 @@ async fn assert_added(scene: &Scene) {
 
 pub(crate) async fn defaults_and_additions_by_others_are_left_alone() {
     let scene = Scene::installed("left-alone").await;
+    // What the installation still had to tell is told with the first.
+    scene.look().await;
     // Each look ends with the status, which repeats what was asked for. Nothing else is written.
     let only_status = ["patch messagingbridges/status acme"];
     let mark = scene.plane.mark();
