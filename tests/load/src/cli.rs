@@ -53,8 +53,10 @@ enum Command {
     WholePath,
     /// Latency of a webhook's answer at 500 a second, whatever the earlier ones take.
     OpenLoop,
-    /// Memory: idle, with 10,000 messages waiting, and after load.
+    /// Memory: idle, with 10,000 and 100,000 messages waiting, and after load.
     Memory,
+    /// How much of Genesys' limit a deep backlog uses, and how often it is met.
+    Budget,
     #[command(name = SERVE_BASELINE, hide = true)]
     ServeBaseline { address: SocketAddr },
 }
@@ -69,6 +71,7 @@ impl Command {
             Self::WholePath => Some("whole path"),
             Self::OpenLoop => Some("open loop"),
             Self::Memory => Some("memory"),
+            Self::Budget => Some("budget"),
         }
     }
 }

@@ -117,6 +117,13 @@ pub(crate) fn relay_config() -> RelayConfig {
     }
 }
 
+/// The same without a word on Genesys' limit.
+pub(crate) fn limited_config() -> RelayConfig {
+    let mut config = relay_config();
+    config.genesys.requests_per_minute = None;
+    config
+}
+
 /// Writes the Secrets as Kubernetes would mount them.
 pub(crate) fn write_secrets(directory: &Path) -> Result<(), LoadError> {
     write_client_secret(directory, "first")?;

@@ -8,7 +8,7 @@
 //! delivered exactly once and in the order of its lane); every run is bounded in count and time; the processes started
 //! here end with it.
 //!
-//! It does not model the platforms: no limits, no faults, no status callbacks. That is the sandbox's work.
+//! It does not model the platforms: no faults, no status callbacks, and a limit only where that is measured. That is the sandbox's work.
 
 mod baseline;
 mod cli;
@@ -16,6 +16,7 @@ mod error;
 mod fixture;
 mod generate;
 mod http1;
+mod limit;
 mod machine;
 mod platforms;
 mod process;

@@ -2,11 +2,13 @@
 //! that what is measured is the relay.
 //!
 //! Each message is told and tallied. The token endpoint can refuse, which holds Genesys' direction back until the
-//! client's secret is rotated: that is how messages are kept waiting.
+//! client's secret is rotated: that is how messages are kept waiting. The platforms can be far away, and Genesys can have
+//! a limit, counted in fixed windows of a minute.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use serde::Deserialize;
 use tokio::net::{TcpListener, TcpStream};
@@ -15,6 +17,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::error::LoadError;
 use crate::fixture::{ACCOUNT, NUMBER, index_of_sid, index_of_text, message_sid};
 use crate::http1::{Connection, Message};
+use crate::limit::Limit;
 use crate::tally::Tally;
 
 /// Which way messages go.
@@ -24,6 +27,15 @@ pub(crate) enum Direction {
     In,
     /// From Genesys to Twilio.
     Out,
+}
+
+/// What is special about the platforms of a scenario.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Traits {
+    /// How long each of their answers takes.
+    pub(crate) delay: Duration,
+    /// Requests a minute that Genesys takes.
+    pub(crate) limit: Option<u32>,
 }
 
 /// The platforms, while they serve.
@@ -39,11 +51,22 @@ pub(crate) struct Platforms {
 impl Platforms {
     /// Serves, and expects this many messages each way.
     pub(crate) async fn start(inbound: usize, outbound: usize) -> Result<Self, LoadError> {
+        Self::start_with(inbound, outbound, Traits::default()).await
+    }
+
+    /// The same with something special.
+    pub(crate) async fn start_with(
+        inbound: usize,
+        outbound: usize,
+        traits: Traits,
+    ) -> Result<Self, LoadError> {
         let desk = Arc::new(Desk {
             refuses_tokens: AtomicBool::new(false),
             inbound: Tally::of(inbound),
             outbound: Tally::of(outbound),
             strange: AtomicUsize::new(0),
+            delay: traits.delay,
+            limit: traits.limit.map(Limit::of),
         });
         let (genesys, first) = listen(&desk).await?;
         let (twilio, second) = listen(&desk).await?;
@@ -66,6 +89,11 @@ impl Platforms {
             Direction::In => &self.desk.inbound,
             Direction::Out => &self.desk.outbound,
         }
+    }
+
+    /// How many requests Genesys has refused because of its limit.
+    pub(crate) fn throttled(&self) -> u32 {
+        self.desk.limit.as_ref().map_or(0, Limit::refused)
     }
 
     /// Whether each message of both directions arrived exactly once, and no request came that none should make.
@@ -112,6 +140,9 @@ async fn serve(desk: Arc<Desk>, stream: TcpStream) {
     // A relay that is killed breaks its connections: what is missing then, the tally shows.
     while let Ok(Some(request)) = connection.receive().await {
         let answer = desk.answer(&request);
+        if !desk.delay.is_zero() {
+            tokio::time::sleep(desk.delay).await;
+        }
         if connection.send(answer.as_bytes()).await.is_err() {
             return;
         }
@@ -125,6 +156,8 @@ struct Desk {
     outbound: Tally,
     /// Requests that the relay should not make.
     strange: AtomicUsize,
+    delay: Duration,
+    limit: Option<Limit>,
 }
 
 impl Desk {
@@ -138,9 +171,13 @@ impl Desk {
             return self.token();
         }
         if path.ends_with("/inbound/open/message") {
-            let index = index_of_genesys_message(request.body);
-            self.inbound.arrived(index);
-            return response("200 OK", r#"{"type":"Text","direction":"Inbound"}"#);
+            let Some(limit) = &self.limit else {
+                return self.taken(request.body, "");
+            };
+            return match limit.count() {
+                Ok(headers) => self.taken(request.body, &headers),
+                Err(headers) => answer("429 Too Many Requests", &headers, "{}"),
+            };
         }
         if path.ends_with("/Messages.json") {
             let index = index_of_sms(request.body);
@@ -149,6 +186,16 @@ impl Desk {
         }
         self.strange.fetch_add(1, Ordering::Relaxed);
         response("404 Not Found", "{}")
+    }
+
+    /// Genesys takes a message.
+    fn taken(&self, body: &[u8], headers: &str) -> String {
+        self.inbound.arrived(index_of_genesys_message(body));
+        answer(
+            "200 OK",
+            headers,
+            r#"{"type":"Text","direction":"Inbound"}"#,
+        )
     }
 
     fn token(&self) -> String {
@@ -196,8 +243,13 @@ fn sms(index: usize) -> String {
 }
 
 fn response(status: &str, body: &str) -> String {
+    answer(status, "", body)
+}
+
+/// `headers` are whole lines.
+fn answer(status: &str, headers: &str, body: &str) -> String {
     format!(
-        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        "HTTP/1.1 {status}\r\nContent-Type: application/json\r\n{headers}Content-Length: {}\r\n\r\n{body}",
         body.len()
     )
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use messaging_bridge_crds::RelayConfig;
 use serde::Deserialize;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
@@ -33,12 +34,21 @@ pub(crate) struct Place {
 impl Place {
     /// Makes one below `data_dir`, with nothing in its queue.
     pub(crate) fn prepare(data_dir: &Path) -> Result<Self, LoadError> {
+        Self::with(data_dir, &fixture::relay_config())
+    }
+
+    /// The same for a relay that learns Genesys' limit from its answers.
+    pub(crate) fn prepare_limited(data_dir: &Path) -> Result<Self, LoadError> {
+        Self::with(data_dir, &fixture::limited_config())
+    }
+
+    fn with(data_dir: &Path, config: &RelayConfig) -> Result<Self, LoadError> {
         let directory = tempfile::Builder::new()
             .prefix("relay-")
             .tempdir_in(data_dir)
             .map_err(LoadError::io("make a directory for the relay"))?;
         let place = Self { directory };
-        let config = serde_json::to_string_pretty(&fixture::relay_config())
+        let config = serde_json::to_string_pretty(config)
             .expect("the configuration is made of texts and numbers");
         fixture::write(&place.file("config.json"), &config)?;
         fixture::write_secrets(&place.file("secrets"))?;

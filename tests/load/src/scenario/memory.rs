@@ -26,24 +26,28 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figure>, LoadError> {
         settle,
         ..
     } = bench.size;
-    let texts = Arc::new(Requests::of_customers(waiting));
+    let [few, many] = waiting;
+    let texts = Arc::new(Requests::of_customers(many));
     let replies = Arc::new(Requests::of_agents(outbound));
-    let platforms = Platforms::start(waiting, outbound).await?;
+    let platforms = Platforms::start(many, outbound).await?;
     let place = Place::prepare(&bench.data_dir)?;
     let relay = place.start(&bench.relay, &platforms).await?;
     tokio::time::sleep(settle).await;
     let idle = relay.memory()?;
 
     platforms.refuse_tokens(true);
-    closed_loop(relay.public, &texts, 0..waiting).await?;
-    relay.expect_waiting(Direction::In, waiting).await?;
-    let full = relay.memory()?;
+    closed_loop(relay.public, &texts, 0..few).await?;
+    relay.expect_waiting(Direction::In, few).await?;
+    let with_few = relay.memory()?;
+    closed_loop(relay.public, &texts, few..many).await?;
+    relay.expect_waiting(Direction::In, many).await?;
+    let with_many = relay.memory()?;
 
     platforms.refuse_tokens(false);
     place.rotate_client_secret()?;
     platforms
         .tally(Direction::In)
-        .reaches(waiting, PATIENCE)
+        .reaches(many, PATIENCE)
         .await?;
     closed_loop(relay.public, &replies, 0..outbound).await?;
     platforms
@@ -71,7 +75,8 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figure>, LoadError> {
             texts(idle),
         )
         .aimed("below 10 MB", idle.resident < AIM_KIB),
-        Figure::new(format!("with {waiting} messages waiting"), texts(full)),
+        Figure::new(format!("with {few} messages waiting"), texts(with_few)),
+        Figure::new(format!("with {many} messages waiting"), texts(with_many)),
         Figure::new(format!("{seconds} s after load both ways"), texts(after)),
     ])
 }

@@ -2,6 +2,7 @@
 
 mod accepts;
 mod baseline;
+mod budget;
 mod memory;
 mod open_loop;
 mod whole_path;
@@ -39,8 +40,12 @@ pub(crate) struct Size {
     inbound: usize,
     /// Messages to Twilio in a round.
     outbound: usize,
-    /// Messages that wait.
-    waiting: usize,
+    /// Messages each way to platforms that are far away.
+    far: usize,
+    /// Messages that wait, a few and many.
+    waiting: [usize; 2],
+    /// Minutes, or a part of one, that Genesys' limit is met for.
+    limited: Duration,
     /// Seconds of the open loop.
     seconds: u32,
     /// How long an idle relay is left alone before its memory is read.
@@ -55,7 +60,9 @@ impl Size {
             accepts: 100_000,
             inbound: 8_500,
             outbound: 20_000,
-            waiting: 10_000,
+            far: 5_000,
+            waiting: [10_000, 100_000],
+            limited: Duration::from_mins(3),
             seconds: 20,
             settle: Duration::from_secs(5),
         }
@@ -68,7 +75,9 @@ impl Size {
             accepts: 5_000,
             inbound: 2_000,
             outbound: 2_000,
-            waiting: 1_000,
+            far: 500,
+            waiting: [500, 1_000],
+            limited: Duration::from_secs(5),
             seconds: 2,
             settle: Duration::from_secs(1),
         }
@@ -88,15 +97,18 @@ pub(crate) enum Scenario {
     OpenLoop,
     /// Memory.
     Memory,
+    /// Genesys' limit.
+    Budget,
 }
 
 /// All of them, in the order in which they are measured.
-pub(crate) const SCENARIOS: [Scenario; 5] = [
+pub(crate) const SCENARIOS: [Scenario; 6] = [
     Scenario::Baseline,
     Scenario::Accepts,
     Scenario::WholePath,
     Scenario::OpenLoop,
     Scenario::Memory,
+    Scenario::Budget,
 ];
 
 impl Scenario {
@@ -108,6 +120,7 @@ impl Scenario {
             Self::WholePath => "whole path",
             Self::OpenLoop => "open loop",
             Self::Memory => "memory",
+            Self::Budget => "budget",
         }
     }
 
@@ -124,6 +137,7 @@ impl Scenario {
             Self::WholePath => whole_path::measure(bench).await,
             Self::OpenLoop => open_loop::measure(bench).await,
             Self::Memory => memory::measure(bench).await,
+            Self::Budget => budget::measure(bench).await,
         }
     }
 }

@@ -8,12 +8,14 @@ use std::time::Duration;
 use super::{Bench, WARM_UP, each, median, per_second};
 use crate::error::LoadError;
 use crate::generate::closed_loop;
-use crate::platforms::{Direction, Platforms};
+use crate::platforms::{Direction, Platforms, Traits};
 use crate::process;
 use crate::relay::Place;
 use crate::report::{self, Figure};
 use crate::requests::Requests;
 
+/// What a call to a real platform takes.
+const FAR: Duration = Duration::from_millis(50);
 /// Until everything is delivered.
 const PATIENCE: Duration = Duration::from_mins(2);
 
@@ -29,7 +31,35 @@ pub(super) async fn measure(bench: &Bench) -> Result<Vec<Figure>, LoadError> {
     let mut figures = rounds(bench, Direction::In, inbound).await?;
     let outbound = Requests::of_agents(WARM_UP + bench.size.outbound);
     figures.extend(rounds(bench, Direction::Out, outbound).await?);
+    let inbound = Requests::of_customers(WARM_UP + bench.size.far);
+    figures.push(far(bench, Direction::In, inbound).await?);
+    let outbound = Requests::of_agents(WARM_UP + bench.size.far);
+    figures.push(far(bench, Direction::Out, outbound).await?);
     Ok(figures)
+}
+
+/// With platforms as far away as they are: what it takes is waiting.
+async fn far(bench: &Bench, direction: Direction, requests: Requests) -> Result<Figure, LoadError> {
+    let traits = Traits {
+        delay: FAR,
+        ..Traits::default()
+    };
+    let round = round(bench, direction, &Arc::new(requests), traits).await?;
+    Ok(Figure::new(
+        format!(
+            "{}, each call taking {} ms: messages, until drained",
+            way(direction),
+            FAR.as_millis()
+        ),
+        report::rate(round.messages),
+    ))
+}
+
+fn way(direction: Direction) -> &'static str {
+    match direction {
+        Direction::In => "in (Twilio to Genesys)",
+        Direction::Out => "out (Genesys to Twilio)",
+    }
 }
 
 async fn rounds(
@@ -40,12 +70,9 @@ async fn rounds(
     let requests = Arc::new(requests);
     let mut rounds = Vec::new();
     for _ in 0..bench.size.rounds {
-        rounds.push(round(bench, direction, &requests).await?);
+        rounds.push(round(bench, direction, &requests, Traits::default()).await?);
     }
-    let way = match direction {
-        Direction::In => "in (Twilio to Genesys)",
-        Direction::Out => "out (Genesys to Twilio)",
-    };
+    let way = way(direction);
     let rate = |value: fn(&Round) -> f64| report::rate(median(rounds.iter().map(value)));
     let time = |value: fn(&Round) -> Duration| report::micros(median(rounds.iter().map(value)));
     Ok(vec![
@@ -72,11 +99,12 @@ async fn round(
     bench: &Bench,
     direction: Direction,
     requests: &Arc<Requests>,
+    traits: Traits,
 ) -> Result<Round, LoadError> {
     let total = requests.len();
     let platforms = match direction {
-        Direction::In => Platforms::start(total, 0).await?,
-        Direction::Out => Platforms::start(0, total).await?,
+        Direction::In => Platforms::start_with(total, 0, traits).await?,
+        Direction::Out => Platforms::start_with(0, total, traits).await?,
     };
     let place = Place::prepare(&bench.data_dir)?;
     let relay = place.start(&bench.relay, &platforms).await?;
