@@ -302,16 +302,32 @@ mod tests {
     #[test]
     fn every_blocked_cause_names_its_fix() {
         use BlockedCause as B;
-        for cause in [
-            B::Credentials,
-            B::Permission,
-            B::IntegrationGone,
-            B::AccountSuspended,
-            B::SenderRejected,
-            B::NoUsableSender,
-        ] {
-            assert!(!cause.fix().is_empty());
-            assert_eq!(cause.as_str(), cause.to_string());
+        let causes = [
+            (B::Credentials, "Credentials", "the Secret"),
+            (B::Permission, "Permission", "conversation:message:receive"),
+            (B::IntegrationGone, "IntegrationGone", "integration"),
+            (B::AccountSuspended, "AccountSuspended", "Twilio console"),
+            (B::SenderRejected, "SenderRejected", "a sender"),
+            (B::NoUsableSender, "NoUsableSender", "Messaging Service"),
+        ];
+        for (cause, name, fix) in causes {
+            assert!(cause.fix().contains(fix), "{}", cause.fix());
+            assert_eq!(cause.as_str(), name);
+            assert_eq!(cause.to_string(), name);
+        }
+    }
+
+    #[test]
+    fn every_kind_has_its_word_for_logs_and_metrics() {
+        let kinds = [
+            (ErrorKind::Permanent, "permanent"),
+            (ErrorKind::Transient, "transient"),
+            (ErrorKind::Throttled { retry_after: None }, "throttled"),
+            (ErrorKind::Ambiguous, "ambiguous"),
+            (ErrorKind::Blocked(BlockedCause::Permission), "blocked"),
+        ];
+        for (kind, word) in kinds {
+            assert_eq!(kind.as_str(), word);
         }
     }
 

@@ -194,6 +194,8 @@ mod tests {
     #[case::missing_permission(403, r#"{"code":"missing.permissions"}"#, BLOCKED_PERMISSION)]
     #[case::missing_any(403, r#"{"code":"missing.any.permissions"}"#, BLOCKED_PERMISSION)]
     #[case::not_authorized(403, r#"{"code":"not.authorized"}"#, BLOCKED_PERMISSION)]
+    #[case::something_else_is_missing(403, r#"{"code":"missing.recipient"}"#, ErrorKind::Permanent)]
+    #[case::other_permissions(403, r#"{"code":"permission.unknown"}"#, ErrorKind::Permanent)]
     #[case::other_403(403, r#"{"code":"forbidden"}"#, ErrorKind::Permanent)]
     #[case::bare_403(403, "", ErrorKind::Permanent)]
     #[case::integration_gone(404, r#"{"code":"not.found"}"#, BLOCKED_INTEGRATION)]

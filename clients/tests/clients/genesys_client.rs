@@ -134,6 +134,55 @@ async fn the_guide_profile_sends_neither_receipts_nor_events() {
 }
 
 #[tokio::test]
+async fn an_event_goes_to_an_endpoint_of_its_own() {
+    let platform = platform(|_| reply(202, "{}")).await;
+    let event = InboundEvent {
+        customer: customer(),
+        time: "2026-01-02T03:04:05.678Z".parse().unwrap(),
+        kind: EventKind::Typing,
+    };
+    let genesys = client(&platform, WireProfile::Current);
+    genesys.send_event(&integration(), &event).await.unwrap();
+    let target = &platform.seen()[1].target;
+    assert!(target.ends_with("/inbound/open/event"), "{target}");
+}
+
+#[test]
+fn a_reason_is_shown_by_its_name() {
+    assert_eq!(ReasonCode::MessageExpired.to_string(), "MessageExpired");
+}
+
+#[tokio::test]
+async fn only_the_current_profile_takes_receipts() {
+    let platform = platform(|_| reply(200, "{}")).await;
+    assert!(client(&platform, WireProfile::Current).takes_receipts());
+    assert!(!client(&platform, WireProfile::Guide).takes_receipts());
+}
+
+#[tokio::test]
+async fn a_second_token_that_is_refused_is_not_used_again() {
+    let grants = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let platform = Platform::start(move |_, request| {
+        if request.target != "/oauth/token" {
+            return reply(401, "{}");
+        }
+        let grant = grants.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+        reply(
+            200,
+            format!(r#"{{"access_token":"t{grant}","expires_in":86400}}"#),
+        )
+    })
+    .await;
+    let genesys = client(&platform, WireProfile::Current);
+    for calls in [2, 4] {
+        let error = genesys.send_message(&integration(), &message()).await;
+        let blocked = ErrorKind::Blocked(BlockedCause::Credentials);
+        assert_eq!(error.unwrap_err().kind, blocked);
+        assert_eq!(platform.count("/oauth/token"), calls);
+    }
+}
+
+#[tokio::test]
 async fn hosts_may_have_a_path_and_an_id_cannot_leave_its_segment() {
     let platform = platform(|_| reply(200, "{}")).await;
     let hosts = GenesysHosts {
@@ -274,6 +323,7 @@ async fn the_budget_is_the_one_last_stated() {
     .await;
     let genesys = client(&platform, WireProfile::Current);
     assert_eq!(genesys.rate_limit(), None);
+    assert_eq!(genesys.server_time(), None);
     genesys
         .send_message(&integration(), &message())
         .await
@@ -284,6 +334,9 @@ async fn the_budget_is_the_one_last_stated() {
         reset: Duration::from_secs(48),
     };
     assert_eq!(genesys.clone().rate_limit(), Some(stated));
+    // The server's date is in its answer.
+    let told = genesys.server_time().unwrap().told;
+    assert!((jiff::Timestamp::now() - told).get_hours() == 0, "{told}");
 }
 
 #[tokio::test]

@@ -240,6 +240,24 @@ async fn a_refused_client_yields_to_the_next() {
 }
 
 #[tokio::test]
+async fn a_client_that_was_not_judged_does_not_yield() {
+    let platform = Platform::start(|_, request| {
+        if request.header("authorization") == B {
+            granted("token")
+        } else {
+            reply(503, "")
+        }
+    })
+    .await;
+    let error = client(&platform, &["a", "b"])
+        .authenticate()
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Transient);
+    assert_eq!(platform.count(OAUTH), 1);
+}
+
+#[tokio::test]
 async fn only_when_all_clients_are_refused_the_credentials_are_to_blame() {
     let platform = knowing(&[]).await;
     let error = client(&platform, &["a", "b"])
@@ -282,6 +300,50 @@ async fn a_rotation_keeps_the_token_of_a_client_that_stays() {
     genesys.set_credentials(credentials(&["b"]));
     genesys.authenticate().await.unwrap();
     assert_eq!(platform.count(OAUTH), 2);
+}
+
+#[tokio::test]
+async fn the_life_of_the_token_is_told() {
+    let platform = granting(status(200)).await;
+    let genesys = client(&platform, &["a"]);
+    assert_eq!(genesys.token_life(), None);
+    genesys.authenticate().await.unwrap();
+    pass(Duration::from_secs(100)).await;
+    let life = genesys.token_life().unwrap();
+    let near = |value: Duration, wanted: u64| value.as_secs().abs_diff(wanted) <= 30;
+    assert!(near(life.age, 100), "{life:?}");
+    assert!(near(life.remaining, 900), "{life:?}");
+}
+
+/// A token that was asked for with the clients of before is not kept for those of now.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_during_a_fetch_does_not_keep_its_token() {
+    let (arrived, arrival) = std::sync::mpsc::channel();
+    let (go_on, gate) = std::sync::mpsc::channel::<()>();
+    let gate = Arc::new(std::sync::Mutex::new(gate));
+    let platform = Platform::start(move |_, request| {
+        if request.header("authorization") != B {
+            arrived.send(()).unwrap();
+            gate.lock().unwrap().recv().unwrap();
+        }
+        granted("token")
+    })
+    .await;
+    let genesys = client(&platform, &["a"]);
+    let fetch = tokio::spawn({
+        let genesys = genesys.clone();
+        async move { genesys.authenticate().await }
+    });
+    tokio::task::spawn_blocking(move || arrival.recv())
+        .await
+        .unwrap()
+        .unwrap();
+    genesys.set_credentials(credentials(&["b"]));
+    go_on.send(()).unwrap();
+    let _ = fetch.await.unwrap();
+    genesys.authenticate().await.unwrap();
+    let last = platform.seen().pop().unwrap();
+    assert_eq!(last.header("authorization"), B);
 }
 
 #[tokio::test]
