@@ -7,6 +7,7 @@ mod crash;
 mod dead_letters;
 mod demo;
 mod gaps;
+mod gaps_untrue;
 mod moving;
 mod observed;
 mod planted;
