@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use crate::support::{Platform, http, reply};
+use crate::support::{Platform, held, http, reply};
 use axum::response::Response;
 use messaging_bridge_clients::genesys::{
     ClientCredentials, GenesysClient, GenesysHosts, WireProfile,
@@ -318,13 +318,10 @@ async fn the_life_of_the_token_is_told() {
 /// A token that was asked for with the clients of before is not kept for those of now.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_rotation_during_a_fetch_does_not_keep_its_token() {
-    let (arrived, arrival) = std::sync::mpsc::channel();
-    let (go_on, gate) = std::sync::mpsc::channel::<()>();
-    let gate = Arc::new(std::sync::Mutex::new(gate));
+    let (hold, answer) = held();
     let platform = Platform::start(move |_, request| {
         if request.header("authorization") != B {
-            arrived.send(()).unwrap();
-            gate.lock().unwrap().recv().unwrap();
+            hold();
         }
         granted("token")
     })
@@ -334,10 +331,7 @@ async fn a_rotation_during_a_fetch_does_not_keep_its_token() {
         let genesys = genesys.clone();
         async move { genesys.authenticate().await }
     });
-    tokio::task::spawn_blocking(move || arrival.recv())
-        .await
-        .unwrap()
-        .unwrap();
+    let go_on = answer.arrived().await;
     genesys.set_credentials(credentials(&["b"]));
     go_on.send(()).unwrap();
     let _ = fetch.await.unwrap();

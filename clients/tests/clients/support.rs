@@ -2,6 +2,7 @@
 //!
 //! It models neither TLS nor a platform's rules; that is the sandbox's part.
 
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -117,4 +118,34 @@ pub(crate) async fn raw(answer: &'static [u8]) -> Url {
         }
     });
     url.parse().unwrap()
+}
+
+/// Where a platform holds an answer back until the test lets it go. The test needs a runtime of several threads.
+pub(crate) struct Held {
+    arrival: Receiver<()>,
+    go_on: Sender<()>,
+}
+
+/// What the platform calls to be held, and what the test holds it by.
+pub(crate) fn held() -> (impl Fn() + Clone + Send + Sync + 'static, Held) {
+    let (arrived, arrival) = channel();
+    let (go_on, gate) = channel();
+    let ends = Arc::new(Mutex::new((arrived, gate)));
+    let hold = move || {
+        let (arrived, gate) = &*ends.lock().unwrap();
+        arrived.send(()).unwrap();
+        gate.recv().unwrap();
+    };
+    (hold, Held { arrival, go_on })
+}
+
+impl Held {
+    /// Waits until the platform is held; what is returned lets it go.
+    pub(crate) async fn arrived(self) -> Sender<()> {
+        let wait = move || {
+            self.arrival.recv().unwrap();
+            self.go_on
+        };
+        tokio::task::spawn_blocking(wait).await.unwrap()
+    }
 }

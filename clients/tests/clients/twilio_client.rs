@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::support::{Platform, http, raw, reply, reply_with};
+use crate::support::{Platform, held, http, raw, reply, reply_with};
 use messaging_bridge_clients::twilio::{
     AccountSid, AccountStatus, FormFields, MessageFilter, NewMessage, TwilioClient,
     TwilioCredentials, api_base, messaging_base,
@@ -254,6 +254,42 @@ async fn new_credentials_work_at_once_and_from_the_first() {
     assert_eq!(platform.seen().len(), 3);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_during_a_call_does_not_keep_its_place_in_the_list() {
+    let (hold, answer) = held();
+    let platform = Platform::start(move |seen, request| match request.header("authorization") {
+        KEY_1 => reply(401, r#"{"code":20003}"#),
+        KEY_2 if seen == 1 => {
+            hold();
+            reply(201, CREATED)
+        }
+        _ => reply(201, CREATED),
+    })
+    .await;
+    let twilio = client_of(&platform.url, vec![key("SK1"), key("SK2")]);
+    let call = tokio::spawn({
+        let twilio = twilio.clone();
+        async move { twilio.send_message(&message()).await }
+    });
+    let go_on = answer.arrived().await;
+    twilio.set_credentials(AccountSid::new(ACCOUNT), vec![token(), key("SK1")]);
+    go_on.send(()).unwrap();
+    call.await.unwrap().unwrap();
+    twilio.send_message(&message()).await.unwrap();
+    assert_eq!(platform.seen()[2].header("authorization"), TOKEN);
+}
+
+#[tokio::test]
+async fn the_time_that_twilio_told_last_is_kept() {
+    let platform = knowing(&[TOKEN]).await;
+    let twilio = client(&platform);
+    assert_eq!(twilio.server_time(), None);
+    twilio.send_message(&message()).await.unwrap();
+    // The server's date is in its answer.
+    let told = twilio.server_time().unwrap().told;
+    assert!((jiff::Timestamp::now() - told).get_hours() == 0, "{told}");
+}
+
 #[tokio::test]
 async fn a_list_follows_its_pages_below_our_own_base() {
     let platform = Platform::start(|seen, _| {
@@ -378,7 +414,11 @@ async fn the_account_is_read_or_the_key_proved_otherwise(
     let found = client(&platform).account().await;
     assert_eq!(found.map_err(|error| error.kind), expected);
     let account = format!("/2010-04-01/Accounts/{ACCOUNT}.json");
-    assert_eq!(platform.seen()[0].target, account);
+    let seen = platform.seen();
+    assert_eq!(seen[0].target, account);
+    if let Some(proof) = seen.get(1) {
+        assert_eq!(proof.target, format!("{MESSAGES}?PageSize=1"));
+    }
 }
 
 #[rstest]
