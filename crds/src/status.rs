@@ -96,7 +96,8 @@ pub struct ResolvedIntegration {
 #[derive(JsonSchema, Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
 #[serde(rename_all = "camelCase")]
 pub struct StatusWebhooks {
-    /// For "A message comes in" of the number, or of its Messaging Service, by POST.
+    /// For "A message comes in" of the number, or of its Messaging Service, by POST. What follows the # asks Twilio for
+    /// retries.
     #[schemars(length(max = 640))]
     pub twilio: String,
     /// For the integration's outbound notification webhook URL.
