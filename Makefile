@@ -22,7 +22,7 @@ demo: ## a customer's text and the agent's reply, in the terminal and in a page 
 test: ## every test, the page in a real browser included; nothing is skipped
 	@scripts/need rust cc browser venv image-tool cluster
 	scripts/image operator relay sandbox ingress
-	cargo test --workspace
+	scripts/test
 
 soak: ## what proves more the longer it runs: kills, power cuts, a storm of faults, fuzzing; more than an hour (FUZZ_SECONDS=60 a target)
 	@scripts/need rust cc cargo-fuzz=$(FUZZ)
