@@ -24,7 +24,7 @@ pub fn phone(address: &str) -> String {
 }
 
 /// Masks every run of at least seven digits in free text, with a leading plus and with single spaces, dashes, dots or
-/// parentheses between the digits. Identifiers in hexadecimal digits ([`id_at`]) stay: they name no customer, and a
+/// parentheses between the digits. Identifiers in hexadecimal digits (`id_at`) stay: they name no customer, and a
 /// person who is to look one up needs all of it.
 pub fn numbers_in(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());

@@ -90,6 +90,19 @@ fn every_code_of_the_sheet_has_its_kind_and_reason() {
 }
 
 #[test]
+fn only_a_code_that_blocks_says_something_of_every_message() {
+    for (code, kind, _) in SHEET {
+        let cause = match kind {
+            Blocked(cause) => Some(*cause),
+            _ => None,
+        };
+        assert_eq!(codes::blocking_cause(Some(*code)), cause, "{code}");
+    }
+    assert_eq!(codes::blocking_cause(Some(99_999)), None);
+    assert_eq!(codes::blocking_cause(None), None);
+}
+
+#[test]
 fn the_table_is_sorted_so_that_look_up_finds_every_row() {
     assert!(
         codes::all()

@@ -4,7 +4,7 @@
 //! for it, and otherwise on a schedule of about ten minutes. In between the remembered facts are handed out, and no
 //! call is made. Everything here reads; nothing is changed at either platform.
 //!
-//! A check never takes longer than [`LONGEST`], whatever hangs, and one that is given up changes nothing that was known.
+//! A check never takes longer than `LONGEST`, whatever hangs, and one that is given up changes nothing that was known.
 //! Only so many run at a time, and fewer of those that were not answered last time: who finds no place goes on with what
 //! is known, and asks soon.
 //! What follows from the facts is decided in `validate` and `status`.

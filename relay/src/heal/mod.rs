@@ -8,7 +8,7 @@
 //!
 //! What it cannot do: find agents' messages that Genesys gave up on, or a text that Twilio redacted.
 //!
-//! [`judge`], [`mark`], [`walk`] and the rounds of [`statuses`] are pure; [`pass`] does the reading and storing.
+//! `judge`, `mark`, `walk` and the rounds of `statuses` are pure; `pass` does the reading and storing.
 
 mod judge;
 mod mark;

@@ -2,8 +2,8 @@
 //!
 //! Guarantees: whoever connects and says nothing, or says it slowly, costs a place only until somebody needs it: when
 //! all places are taken, the connection that has waited longest for its next request gives way. A request that was
-//! begun is answered or cut within [`REQUEST_PATIENCE`]; headers beyond [`LARGEST_HEAD`] are refused; the bodies of all
-//! requests together never hold more than [`super::bodies`] allows. HTTP/1.1 only.
+//! begun is answered or cut within `REQUEST_PATIENCE`; headers beyond `LARGEST_HEAD` are refused; the bodies of all
+//! requests together never hold more than `super::bodies` allows. HTTP/1.1 only.
 //!
 //! It does not tell friend from foe: that is the signatures' part.
 
