@@ -13,13 +13,17 @@ use tokio::time::Instant;
 use super::budget::Budget;
 use super::callbacks::Callbacks;
 use super::decide::{Ending, INBOUND_LIFE, LEAST_VALIDITY};
+use super::ended::Ended;
 use super::lanes::Rest;
 use super::retry;
 use super::search::Waits;
+use super::traffic::Traffic;
 use crate::admin::vitals::Vitals;
 use crate::chance::Chance;
 use crate::clock::Clock;
-use crate::outbox::{Answer, DeadReason, Deferral, Direction, Head, LaneKey, Outbox, OutboxError};
+use crate::outbox::{
+    Answer, Burial, DeadReason, Deferral, Direction, Head, LaneKey, Outbox, OutboxError,
+};
 use crate::public_url::PublicUrl;
 use crate::settings::OnUnresolved;
 
@@ -147,6 +151,34 @@ impl Context {
                 }
             }
         }
+    }
+
+    /// Ends a message, unless it has gone on meanwhile: a callback proved its part, or it was erased.
+    pub(super) async fn bury(
+        &self,
+        traffic: &Traffic,
+        lane: &LaneKey,
+        head: &Head,
+        ending: Ending,
+    ) -> Rest {
+        traffic.ended(head.seq);
+        let reason = self.dated(ending.clone());
+        let burial = self
+            .insist(|| {
+                let reason = reason.clone();
+                self.outbox.dead_letter(head.seq, head.next_part, reason)
+            })
+            .await;
+        let more = match burial {
+            None => return Rest::Empty,
+            Some(Burial::GoneOn) => return Rest::More,
+            Some(Burial::Buried { more }) => more,
+        };
+        let age = self.age(head.accepted);
+        self.vitals
+            .ended(&Ended::given_up(lane, head, age, &ending));
+        self.bell.notify_one();
+        rest_of(Some(more))
     }
 
     /// An ending, dated now.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::decide::Ending;
 use crate::deliver::split::{LONGEST_BODY, split};
 use crate::message::Message;
-use crate::outbox::{Direction, Head, LaneKey, Proved};
+use crate::outbox::{DeadReason, Direction, Expired, Head, LaneKey, Proved};
 use crate::trace::Journey;
 
 /// The outcome of one message.
@@ -34,7 +34,11 @@ impl<'e> Ended<'e> {
 
     /// A head that was delivered.
     pub fn delivered(lane: &'e LaneKey, head: &Head, age: Duration) -> Self {
-        let (id, parts) = match Message::from_stored(&head.payload) {
+        Self::of(lane, &head.payload, head.tries, age)
+    }
+
+    fn of(lane: &'e LaneKey, payload: &[u8], tries: u32, age: Duration) -> Self {
+        let (id, parts) = match Message::from_stored(payload) {
             Ok(Message::InboundText(text)) => (Some(text.sid.as_str().to_owned()), 1),
             Ok(Message::OutboundText(text)) => (
                 text.id.map(|id| id.as_str().to_owned()),
@@ -48,7 +52,7 @@ impl<'e> Ended<'e> {
             id,
             sid: None,
             parts,
-            tries: head.tries,
+            tries,
             age,
             outcome: Self::DELIVERED,
             why: None,
@@ -84,6 +88,15 @@ impl<'e> Ended<'e> {
             outcome: ending.word,
             why: Some(&ending.sentence),
             ..Self::delivered(lane, head, age)
+        }
+    }
+
+    /// A message that ended without its turn.
+    pub fn expired(expired: &'e Expired, age: Duration, why: &'e DeadReason) -> Self {
+        Self {
+            outcome: why.word,
+            why: Some(&why.sentence),
+            ..Self::of(&expired.lane, &expired.payload, expired.tries, age)
         }
     }
 

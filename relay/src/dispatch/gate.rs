@@ -120,6 +120,13 @@ impl Gate {
         }
     }
 
+    /// The probe of this lane did no more than read what may be read, which proves nothing: the next one may go at once.
+    pub fn only_read(&mut self, lane: &LaneKey, now: Instant) {
+        if self.probe.as_ref() == Some(lane) {
+            self.ended(lane, true, now);
+        }
+    }
+
     /// A call that began at `began` got through. It opens the gate only if it began after the gate was closed: an
     /// earlier one proves nothing.
     pub fn succeeded(&mut self, began: Instant) {
@@ -149,14 +156,18 @@ impl Gate {
 
     /// Nothing can be tried for a reason of our own.
     pub fn close(&mut self, cause: Cause, now: Instant, wall: Timestamp) {
-        let (since, at) = match &self.closed {
-            Some(closed) => (closed.blocked.since, closed.at),
-            None => (wall, now),
+        // Of what was under way when it closed, nothing counts: the next probe has its time.
+        let (since, at, probe_at) = match &self.closed {
+            Some(closed) if closed.probe_at > now => {
+                (closed.blocked.since, closed.at, closed.probe_at)
+            }
+            Some(closed) => (closed.blocked.since, closed.at, now + PROBE_EVERY),
+            None => (wall, now, now + PROBE_EVERY),
         };
         self.closed = Some(Closed {
             blocked: Blocked { cause, since },
             at,
-            probe_at: now + PROBE_EVERY,
+            probe_at,
         });
     }
 
@@ -226,6 +237,35 @@ mod tests {
         gate.started(&lane(1));
         gate.ended(&lane(1), true, later);
         assert!(gate.lets_through(later));
+    }
+
+    #[test]
+    fn a_probe_that_only_read_lets_the_next_one_go_at_once() {
+        let now = Instant::now();
+        let mut gate = closed_at(now);
+        let later = now + PROBE_EVERY;
+        gate.started(&lane(1));
+        gate.only_read(&lane(2), later);
+        assert!(!gate.lets_through(later), "of another lane");
+        gate.only_read(&lane(1), later);
+        assert!(gate.lets_through(later));
+        gate.started(&lane(2));
+        gate.ended(&lane(1), false, later);
+        assert!(
+            !gate.lets_through(later),
+            "the first is over, the second not"
+        );
+    }
+
+    #[test]
+    fn refusals_of_what_was_under_way_do_not_put_the_next_probe_off() {
+        let now = Instant::now();
+        let mut gate = closed_at(now);
+        for seconds in 1..PROBE_EVERY.as_secs() {
+            let at = now + Duration::from_secs(seconds);
+            gate.close(CAUSE, at, Timestamp::UNIX_EPOCH);
+        }
+        assert!(gate.lets_through(now + PROBE_EVERY));
     }
 
     #[test]

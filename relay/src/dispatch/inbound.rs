@@ -21,7 +21,7 @@ use super::traffic::Traffic;
 use crate::admin::vitals::Call;
 use crate::deliver::to_genesys;
 use crate::message::Message;
-use crate::outbox::{Burial, Direction, Head, LaneKey};
+use crate::outbox::{Direction, Head, LaneKey};
 
 /// Delivers to Genesys.
 pub struct InboundWorker {
@@ -99,8 +99,10 @@ impl InboundWorker {
             Ok(()) => {
                 self.traffic.succeeded(head.seq, began);
                 let more = context.insist(|| context.outbox.complete(head.seq)).await;
-                let age = context.age(head.accepted);
-                context.vitals.ended(&Ended::delivered(lane, head, age));
+                if more.is_some() {
+                    let age = context.age(head.accepted);
+                    context.vitals.ended(&Ended::delivered(lane, head, age));
+                }
                 rest_of(more).into()
             }
             Err(error) => self.failed(lane, head, &error).await,
@@ -153,18 +155,6 @@ impl InboundWorker {
     }
 
     async fn bury(&self, lane: &LaneKey, head: &Head, ending: Ending) -> Rest {
-        self.traffic.ended(head.seq);
-        let age = self.context.age(head.accepted);
-        let ended = Ended::given_up(lane, head, age, &ending);
-        self.context.vitals.ended(&ended);
-        let reason = self.context.dated(ending);
-        let outbox = &self.context.outbox;
-        let buried = self
-            .context
-            .insist(|| outbox.dead_letter(head.seq, head.next_part, reason.clone()))
-            .await;
-        rest_of(
-            buried.map(|burial| matches!(burial, Burial::Buried { more: true } | Burial::GoneOn)),
-        )
+        self.context.bury(&self.traffic, lane, head, ending).await
     }
 }

@@ -163,7 +163,7 @@ pub async fn start(
         at_once: OUTBOUND_AT_ONCE,
         pace: Some(Pace::new(per_second, per_second, Instant::now())),
         wakes: outbound_wakes,
-        changes,
+        changes: changes.clone(),
         stop: stop.subscribe(),
     };
     let wake = Wake {
@@ -174,6 +174,7 @@ pub async fn start(
     let receipts = ReceiptLoop {
         context,
         wake: wake.clone(),
+        changes,
         stop: stop.subscribe(),
     };
     let first_look = hold.wait(stop.subscribe());

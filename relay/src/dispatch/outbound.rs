@@ -5,6 +5,7 @@
 //! lane whose head must wait is left with a time, and roused by a callback.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use messaging_bridge_clients::genesys::GenesysMessageId;
@@ -23,7 +24,10 @@ use super::traffic::Traffic;
 use crate::admin::vitals::Call;
 use crate::deliver::split::{LONGEST_BODY, split};
 use crate::message::{Message, OutboundText};
-use crate::outbox::{Burial, Direction, Head, LaneKey, Mark, PartSent, Rank, SendId};
+use crate::outbox::{Direction, Head, LaneKey, Mark, PartSent, Rank, SendId};
+
+/// A POST is over after so long, whatever became of it; the client gives up earlier.
+const UNDER_WAY: Duration = Duration::from_secs(30);
 
 /// Delivers to Twilio.
 pub struct OutboundWorker {
@@ -103,24 +107,31 @@ impl Worker for OutboundWorker {
         let Some(now) = context.clock.sure() else {
             return;
         };
-        let before = now - context.life(Direction::Outbound);
+        let times = (now - context.life(Direction::Outbound), now - UNDER_WAY);
         let expired = decide::too_old(Direction::Outbound);
         let unresolved = decide::unresolved("it could not be looked up while it was worth sending");
         let (expired, unresolved) = (context.dated(expired), context.dated(unresolved));
-        match context
-            .outbox
-            .expire_outbound(before, expired, unresolved)
-            .await
-        {
-            Ok(0) => {}
-            Ok(ended) => {
-                tracing::error!(
-                    messages = ended,
-                    "messages waited too long while Twilio was not usable"
-                );
-                context.bell.notify_one();
+        loop {
+            let (late, doubtful) = (expired.clone(), unresolved.clone());
+            match context.outbox.expire_outbound(times, late, doubtful).await {
+                Ok(ended) if ended.is_empty() => return,
+                Ok(ended) => {
+                    for message in &ended {
+                        let why = if message.marked {
+                            &unresolved
+                        } else {
+                            &expired
+                        };
+                        let age = context.age(message.accepted);
+                        context.vitals.ended(&Ended::expired(message, age, why));
+                    }
+                    context.bell.notify_one();
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "could not look for messages that are too old");
+                    return;
+                }
             }
-            Err(error) => tracing::warn!(%error, "could not look for messages that are too old"),
         }
     }
 }
@@ -168,6 +179,13 @@ impl OutboundWorker {
             Ok(true) => {}
             Ok(false) => return Rest::More.into(),
             Err(error) => return rest_after_store_error(&error).into(),
+        }
+        // A disk that was slow to take the mark may have used up what was left.
+        if let Some(ending) = self.too_late(work) {
+            if self.unmark(work, send).await.is_none() {
+                return Rest::Empty.into();
+            }
+            return self.bury(work.lane, work.head, ending).await.into();
         }
         self.post(work, send, marked).await
     }
@@ -264,10 +282,7 @@ impl OutboundWorker {
         let step = decide::after_failure(error, &now);
         if step != Step::Settle {
             // A definite answer: nothing was sent.
-            let cleared = context
-                .insist(|| context.outbox.unmark(work.head.seq, send.clone()))
-                .await;
-            if cleared.is_none() {
+            if self.unmark(work, send.clone()).await.is_none() {
                 return Rest::Empty.into();
             }
         }
@@ -292,6 +307,14 @@ impl OutboundWorker {
         }
     }
 
+    /// The attempt sent nothing. `None` when the outbox is closed.
+    async fn unmark(&self, work: &Work<'_>, send: SendId) -> Option<()> {
+        let context = &self.context;
+        context
+            .insist(|| context.outbox.unmark(work.head.seq, send.clone()))
+            .await
+    }
+
     /// `refused` is the message that was refused for it; a look-up that was refused says nothing about its message.
     pub(super) fn block(&self, refused: Option<&Head>, cause: BlockedCause) -> Rest {
         let cause = Cause::Platform(cause);
@@ -306,24 +329,7 @@ impl OutboundWorker {
         Rest::More
     }
 
-    /// Ends the message, unless a callback proved its part meanwhile.
     pub(super) async fn bury(&self, lane: &LaneKey, head: &Head, ending: Ending) -> Rest {
-        self.traffic.ended(head.seq);
-        let reason = self.context.dated(ending.clone());
-        let outbox = &self.context.outbox;
-        let burial = self
-            .context
-            .insist(|| outbox.dead_letter(head.seq, head.next_part, reason.clone()))
-            .await;
-        let more = match burial {
-            None => return Rest::Empty,
-            Some(Burial::GoneOn) => return Rest::More,
-            Some(Burial::Buried { more }) => more,
-        };
-        let age = self.context.age(head.accepted);
-        let ended = Ended::given_up(lane, head, age, &ending);
-        self.context.vitals.ended(&ended);
-        self.context.bell.notify_one();
-        rest_of(Some(more))
+        self.context.bury(&self.traffic, lane, head, ending).await
     }
 }

@@ -30,6 +30,8 @@ pub struct ReceiptLoop {
     pub context: Arc<Context>,
     /// Tells dispatch what was appended.
     pub wake: Wake,
+    /// Rises when something changed that a block may rest on.
+    pub changes: watch::Receiver<u64>,
     /// True when the relay stops.
     pub stop: watch::Receiver<bool>,
 }
@@ -46,6 +48,8 @@ enum Next {
     Again,
     /// Genesys did not answer.
     Unanswered,
+    /// Genesys refuses all of them: wait, whatever else comes.
+    Blocked,
     /// Wait until this time, or for the bell.
     At(Instant),
     /// Wait for the bell.
@@ -80,6 +84,11 @@ impl ReceiptLoop {
             match next {
                 Next::Unanswered if unanswered >= OUTAGE => tokio::select! {
                     () = tokio::time::sleep(OUTAGE_WAIT) => {}
+                    _ = self.stop.changed() => {}
+                },
+                Next::Blocked => tokio::select! {
+                    () = tokio::time::sleep(BLOCKED_WAIT) => {}
+                    _ = self.changes.changed() => {}
                     _ = self.stop.changed() => {}
                 },
                 Next::Again | Next::Unanswered => {}
@@ -167,8 +176,8 @@ impl ReceiptLoop {
                     ErrorKind::Throttled { .. } => Next::Again,
                     ErrorKind::Blocked(_) => {
                         // The others would meet the same answer: they wait as well.
-                        self.put_back(waiting, BLOCKED_WAIT).await;
-                        Next::At(Instant::now() + BLOCKED_WAIT)
+                        self.put_back(waiting, Duration::ZERO).await;
+                        Next::Blocked
                     }
                     ErrorKind::Transient | ErrorKind::Ambiguous => {
                         let wait = retry::after(waiting.tries, context.chance.fraction());

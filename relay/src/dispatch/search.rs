@@ -1,8 +1,9 @@
 //! How far the search for a send has come: when Twilio's list is read next, and when it has been read often enough to
 //! believe that the send is not in it.
 //!
-//! A send is not there once three successful, complete listings over at least a minute did not show it. The minute runs
-//! only while listing succeeds. In memory: after a restart a search begins anew. Pure, but for the times handed in.
+//! A send is not there once three successful, complete listings over at least a minute, and none between them, showed
+//! anything that it may be. The minute runs only while listing succeeds. In memory: after a restart a search begins anew.
+//! Pure, but for the times handed in, and the register of them.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -36,17 +37,43 @@ impl Default for Waits {
     }
 }
 
+/// What a complete listing showed that did not settle a send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shown {
+    /// Nothing that it may be.
+    Nothing,
+    /// Something that it may be.
+    Suspects,
+}
+
+/// Listings over a time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Stretch {
+    listings: u32,
+    /// From the first to the last, as far as listing succeeded.
+    covered: Duration,
+}
+
+impl Stretch {
+    fn add(&mut self, since_last: Duration) {
+        if self.listings > 0 {
+            self.covered += since_last;
+        }
+        self.listings += 1;
+    }
+}
+
 /// The search for one send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Search {
     /// Not to be listed before.
     pub(super) not_before: Instant,
     /// Complete listings so far.
-    listings: u32,
+    all: Stretch,
+    /// The last of them, as far as they showed nothing.
+    clear: Stretch,
     /// Listings in a row that failed.
     failures: u32,
-    /// The time over which listing succeeded.
-    covered: Duration,
     /// When the last listing began, if it succeeded.
     last: Option<Instant>,
 }
@@ -55,22 +82,33 @@ impl Search {
     pub(super) fn new(not_before: Instant) -> Self {
         Self {
             not_before,
-            listings: 0,
+            all: Stretch::default(),
+            clear: Stretch::default(),
             failures: 0,
-            covered: Duration::ZERO,
             last: None,
         }
     }
 
-    /// A complete listing that began at `at` did not settle it. Returns whether that is enough, and sets the next time
-    /// otherwise.
-    pub(super) fn listed(&mut self, at: Instant, over: Duration) -> bool {
-        self.covered += self.last.map_or(Duration::ZERO, |last| at - last);
+    /// A complete listing that began at `at` did not settle it. Returns whether that is enough to believe what it showed,
+    /// and sets the next time otherwise.
+    pub(super) fn listed(&mut self, at: Instant, over: Duration, shown: Shown) -> bool {
+        let since_last = self.last.map_or(Duration::ZERO, |last| at - last);
         self.last = Some(at);
-        self.listings += 1;
         self.failures = 0;
-        let left = over.saturating_sub(self.covered);
-        let more = LISTINGS.saturating_sub(self.listings);
+        self.all.add(since_last);
+        let counts = match shown {
+            Shown::Nothing => {
+                self.clear.add(since_last);
+                self.clear
+            }
+            // What was seen once may be there although it is gone again.
+            Shown::Suspects => {
+                self.clear = Stretch::default();
+                self.all
+            }
+        };
+        let left = over.saturating_sub(counts.covered);
+        let more = LISTINGS.saturating_sub(counts.listings);
         self.not_before = at + (left / more.max(1)).clamp(over / 12, over / 2);
         left.is_zero() && more == 0
     }
@@ -122,15 +160,27 @@ mod tests {
 
     /// Lists whenever it is time; `fails` says which listings do, and fail again 5 s later. Seconds of all listings.
     fn played(fails: &[usize]) -> Vec<u64> {
+        showing(&[], fails)
+    }
+
+    /// The same where `suspects` names the listings that show something.
+    fn showing(suspects: &[usize], fails: &[usize]) -> Vec<u64> {
         let began = Instant::now();
         let mut search = Search::new(began);
         let (mut at, mut seconds) = (began, Vec::new());
+        let shown = |number| {
+            if suspects.contains(&number) {
+                Shown::Suspects
+            } else {
+                Shown::Nothing
+            }
+        };
         for number in 0..100 {
             seconds.push((at - began).as_secs());
             if fails.contains(&number) {
                 search.failed();
                 at += Duration::from_secs(5);
-            } else if search.listed(at, OVER) {
+            } else if search.listed(at, OVER, shown(number)) {
                 return seconds;
             } else {
                 at = search.not_before;
@@ -155,13 +205,30 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_there_must_not_have_been_seen_in_any_of_three_listings() {
+        assert_eq!(showing(&[0], &[]), [0, 30, 60, 90], "at first");
+        assert_eq!(
+            showing(&[0, 1], &[]),
+            [0, 30, 60, 90, 120],
+            "twice: the last two of three listings are not enough"
+        );
+        assert_eq!(showing(&[1], &[]), [0, 30, 60, 90, 120], "between");
+    }
+
+    #[test]
+    fn what_is_seen_at_the_end_of_a_minute_is_believed() {
+        assert_eq!(showing(&[0, 1, 2], &[]), [0, 30, 60]);
+        assert_eq!(showing(&[2], &[]), [0, 30, 60]);
+    }
+
+    #[test]
     fn two_listings_far_apart_are_not_three() {
         let began = Instant::now();
         let mut search = Search::new(began);
-        assert!(!search.listed(began, OVER));
-        assert!(!search.listed(began + OVER * 10, OVER));
+        assert!(!search.listed(began, OVER, Shown::Nothing));
+        assert!(!search.listed(began + OVER * 10, OVER, Shown::Nothing));
         assert!(search.not_before > began + OVER * 10);
-        assert!(search.listed(search.not_before, OVER));
+        assert!(search.listed(search.not_before, OVER, Shown::Nothing));
     }
 
     #[test]
@@ -169,7 +236,7 @@ mod tests {
         let began = Instant::now();
         let mut search = Search::new(began);
         assert_eq!([search.failed(), search.failed()], [0, 1]);
-        search.listed(began, OVER);
+        search.listed(began, OVER, Shown::Nothing);
         assert_eq!(search.failed(), 0);
     }
 

@@ -19,7 +19,7 @@ use super::lanes::Rest;
 use super::listing::{self, CLOCKS_DIFFER, Finding, LONGEST_WAY, Wanted};
 use super::outbound::{OutboundWorker, Work};
 use super::retry;
-use super::search::Search;
+use super::search::{Search, Shown};
 use crate::admin::vitals::Settled;
 use crate::deliver::split::{LONGEST_BODY, split};
 use crate::message::Message as Stored;
@@ -74,6 +74,13 @@ impl OutboundWorker {
         fail::fail_point!("look-up");
         let listed = self.context.twilio.list_messages(&filter).await;
         self.context.vitals.looked_up(listed.as_ref().err());
+        match &listed {
+            Ok(_) => self.traffic.looked_up(work.lane, Instant::now()),
+            Err(error) => {
+                let (now, wall) = (Instant::now(), self.context.clock.now());
+                self.traffic.met(work.head.seq, &error.kind, now, wall);
+            }
+        }
         match listed {
             Ok(listed) if listed.complete => {
                 match self.judge(work, doubt, &listed.messages).await {
@@ -167,7 +174,8 @@ impl OutboundWorker {
             let why = why.unwrap_or("it was not settled while it was worth sending");
             return self.unresolved(work, why).await.into();
         }
-        if !search.listed(began, self.context.waits.listings) {
+        let shown = why.map_or(Shown::Nothing, |_| Shown::Suspects);
+        if !search.listed(began, self.context.waits.listings, shown) {
             self.searches.keep(work.lane, &doubt.send, search);
             return self.wait(work, search.not_before).into();
         }

@@ -110,6 +110,14 @@ impl Traffic {
         }
     }
 
+    /// A listing for this lane was answered: the platform answers, which ends an outage. Whether it would carry a message
+    /// is for the next probe to find out.
+    pub fn looked_up(&self, lane: &LaneKey, now: Instant) {
+        let mut state = self.state();
+        state.breaker.answered();
+        state.gate.only_read(lane, now);
+    }
+
     /// Why and since when the direction is blocked.
     pub fn blocked(&self) -> Option<Blocked> {
         self.state().gate.blocked()

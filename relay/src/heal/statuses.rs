@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use messaging_bridge_clients::ApiError;
-use messaging_bridge_clients::twilio::{self, MessageStatus};
+use messaging_bridge_clients::twilio::MessageStatus;
+use messaging_bridge_clients::{ApiError, ErrorKind};
 
 use super::Healer;
 use crate::admin::gaps::Asked;
@@ -82,7 +82,8 @@ async fn ask_round(healer: &Healer, round: Round, calls: &mut u32) -> Result<(),
         let mut asked = None;
         for send in &sends {
             *calls = calls.saturating_sub(1);
-            if let Err(error) = ask_one(healer, send).await {
+            let answer = ask_one(healer, send).await;
+            if let Err(error) = answer.or_else(|error| pass_over(healer, error)) {
                 // How far it came is kept even so.
                 if let Some(up_to) = asked {
                     outbox.asked(round.number, AskedUpTo::Send(up_to)).await?;
@@ -99,6 +100,18 @@ async fn ask_round(healer: &Healer, round: Round, calls: &mut u32) -> Result<(),
         outbox.asked(round.number, AskedUpTo::Send(up_to)).await?;
     }
     Ok(())
+}
+
+/// What Twilio will never answer for one message does not keep the others from being asked for.
+fn pass_over(healer: &Healer, error: AskError) -> Result<(), AskError> {
+    match error {
+        AskError::Twilio(error) if error.kind == ErrorKind::Permanent => {
+            tracing::warn!(%error, "a status cannot be asked for");
+            healer.vitals.gaps.asked(healer.clock.now(), Asked::Failed);
+            Ok(())
+        }
+        error => Err(error),
+    }
 }
 
 fn recorder(healer: &Healer) -> Recorder<'_> {
@@ -123,8 +136,8 @@ async fn ask_one(healer: &Healer, unfinished: &Unfinished) -> Result<(), AskErro
                 None => Asked::Unchanged,
                 Some(report) => {
                     let rank = report.rank;
-                    let blocks = twilio::blocking_cause(message.error_code);
-                    let standing = recorder(healer).record(report, blocks).await?;
+                    // What blocked everything hours ago says nothing of now: the next send finds out.
+                    let standing = recorder(healer).record(report, None).await?;
                     tracing::info!(sid = %unfinished.sid, ?rank, "a status was asked for");
                     if standing.is_some_and(|standing| standing.receipt_waits) {
                         Asked::Raised

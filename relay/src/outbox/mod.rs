@@ -28,8 +28,8 @@ use crate::message::CustomerId;
 
 pub use gap::{AskedUpTo, Filled, Found, Gap, Listed, Place, Unfinished};
 pub use progress::{
-    Burial, Doubt, InDoubt, Mark, PartSent, Proved, Rank, Receipt, ReceiptLevel, ReceiptReason,
-    SendState, Standing, StatusReport, WaitingReceipt,
+    Burial, Doubt, Expired, InDoubt, Mark, PartSent, Proved, Rank, Receipt, ReceiptLevel,
+    ReceiptReason, SendState, Standing, StatusReport, WaitingReceipt,
 };
 pub use types::{
     Appended, DeadLetter, DeadLetterCount, DeadLetterDetail, DeadLetterId, DeadReason, DedupKey,
@@ -71,14 +71,15 @@ pub trait Outbox: Send + Sync + 'static {
     /// of it that may have been done makes that failure an inferred one.
     fn dead_letter(&self, seq: Seq, part: u32, reason: DeadReason) -> Answer<'_, Burial>;
 
-    /// Ends outbound messages that arrived before `before`, without waiting for their turn. `expired` is for those that
-    /// were never tried, `unresolved` for those that carry an attempt mark. Returns how many ended.
+    /// Ends outbound messages that arrived before the first of two times, without waiting for their turn, a bounded number
+    /// in one go. `expired` is for those that were never tried, `unresolved` for those that carry an attempt mark. One that
+    /// was marked at the second time or later is left: its answer may still come. Returns what ended.
     fn expire_outbound(
         &self,
-        before: Timestamp,
+        times: (Timestamp, Timestamp),
         expired: DeadReason,
         unresolved: DeadReason,
-    ) -> Answer<'_, u64>;
+    ) -> Answer<'_, Vec<Expired>>;
 
     // --- sends towards Twilio ---
 

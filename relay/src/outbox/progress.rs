@@ -140,6 +140,21 @@ pub struct Proved {
     pub more: bool,
 }
 
+/// A message that ended without its turn, because it had waited too long.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Expired {
+    /// Its lane.
+    pub lane: LaneKey,
+    /// When its webhook arrived.
+    pub accepted: Timestamp,
+    /// How often it was put back.
+    pub tries: u32,
+    /// Whether it carried an attempt mark: it ended as unresolved.
+    pub marked: bool,
+    /// The message, as it was stored.
+    pub payload: Vec<u8>,
+}
+
 /// A head of which nobody knows whether its part was sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Doubt {

@@ -374,10 +374,15 @@ async fn messages_past_their_validity_end_without_their_turn(rig: &Rig) {
     rig.store(inbound(ANN, "a customer's", at(0))).await;
     let ended = rig
         .outbox
-        .expire_outbound(at(10), expired(at(20)), unresolved(at(20)))
+        .expire_outbound((at(10), at(20)), expired(at(20)), unresolved(at(20)))
         .await
         .unwrap();
-    assert_eq!(ended, 2);
+    let marks: Vec<_> = ended
+        .iter()
+        .map(|ended| (ended.accepted, ended.marked))
+        .collect();
+    assert_eq!(marks, [(at(0), true), (at(1), false)]);
+    assert!(ended.iter().all(|ended| ended.lane == to_twilio(ANN)));
     let letters = rig.outbox.dead_letters(9).await.unwrap();
     let words: Vec<_> = letters
         .iter()
@@ -394,10 +399,10 @@ async fn messages_past_their_validity_end_without_their_turn(rig: &Rig) {
     assert_eq!(told, expected.map(|(name, level)| (name.to_owned(), level)));
     assert_eq!(
         rig.outbox
-            .expire_outbound(at(10), expired(at(20)), unresolved(at(20)))
+            .expire_outbound((at(10), at(20)), expired(at(20)), unresolved(at(20)))
             .await
             .unwrap(),
-        0
+        []
     );
     assert_eq!(
         rig.head_name(&to_twilio(BOB)).await.unwrap(),

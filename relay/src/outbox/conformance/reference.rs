@@ -362,7 +362,10 @@ impl Reference {
         let mut parts: BTreeMap<u32, Rank> = BTreeMap::new();
         for send in self.sends.values().filter(|send| send.name == name) {
             let rank = parts.entry(send.part).or_insert(send.rank);
-            *rank = send.rank.max(*rank);
+            let counts = |rank: Rank| (rank >= Rank::Sent && rank != Rank::Failed, rank);
+            if counts(send.rank) > counts(*rank) {
+                *rank = send.rank;
+            }
         }
         let all_are_at_least = |least| {
             parts.len() >= receipt.parts as usize && parts.values().all(|rank| *rank >= least)

@@ -41,6 +41,9 @@ async fn a_key_does_not_end_by_a_clock_that_is_in_doubt_unless_it_is_short(rig: 
 async fn messages_that_arrived_under_a_wrong_clock_are_moved_and_keep_their_order(rig: &Rig) {
     let hour = 3600;
     let before = rig.store(outbound(BOB, "before", at(-9 * hour))).await;
+    // Its attempt was made under the wrong clock: a listing is compared with that time.
+    rig.wait(1);
+    rig.mark(before, "before", "s1", (0, 1)).await;
     let first = rig.store(inbound(ANN, "first", at(0))).await;
     rig.store(inbound(ANN, "second", at(1))).await;
     let deferral = Deferral {
@@ -62,6 +65,9 @@ async fn messages_that_arrived_under_a_wrong_clock_are_moved_and_keep_their_orde
     assert_eq!(head.not_before, Timestamp::UNIX_EPOCH);
     let head = rig.head(&to_twilio(BOB)).await.unwrap();
     assert_eq!((head.seq, head.accepted), (before, at(-9 * hour)));
+    let doubt = head.doubt.unwrap();
+    let moved = at(9 * hour + 1);
+    assert_eq!((doubt.marked, doubt.first_marked), (moved, moved));
 }
 
 /// Purges until there is nothing more to look through; in how many pieces.

@@ -14,8 +14,8 @@ use super::ledger::{Book, Done, Ledger, LedgerError, millis};
 use super::receipts;
 use crate::clock::from_millis;
 use crate::outbox::{
-    Appended, Burial, DeadReason, DedupKey, Deferral, Direction, Doubt, Head, LaneKey, NewRow,
-    Order, OutboxError, ReceiptLevel, Refusal, SendId, Seq, WaitingLane,
+    Appended, Burial, DeadReason, DedupKey, Deferral, Direction, Doubt, Expired, Head, LaneKey,
+    NewRow, Order, OutboxError, ReceiptLevel, Refusal, SendId, Seq, WaitingLane,
 };
 
 /// What an append may take.
@@ -236,7 +236,9 @@ pub(super) fn lanes(ledger: &Ledger<'_>) -> Done<Vec<WaitingLane>> {
 
 pub(super) const HEAD: &str = "SELECT m.seq, m.accepted_ms, m.time_ms, m.not_before_ms, m.tries, m.strikes, m.next_part, m.mark,
      m.mark_ms, i.sender, m.payload,
-     m.next_part > 0 AND EXISTS (SELECT 1 FROM send s WHERE s.genesys_id = m.genesys_id AND s.rank = 5),
+     m.next_part > 0 AND EXISTS (SELECT 1 FROM send s WHERE s.genesys_id = m.genesys_id AND s.rank = 5
+       AND NOT EXISTS (SELECT 1 FROM send o WHERE o.genesys_id = s.genesys_id AND o.part = s.part
+         AND o.rank BETWEEN 2 AND 4)),
      m.doubt, (SELECT f.created_ms FROM send f WHERE f.id = m.doubt)
      FROM message m JOIN identity i ON i.id = m.identity
      WHERE m.lane = ?1 ORDER BY m.attempted DESC, m.position, m.seq LIMIT 1";
@@ -383,28 +385,35 @@ fn bury(ledger: &mut Ledger<'_>, seq: Seq, reason: &DeadReason) -> Done<bool> {
     has_rows(ledger, &lane)
 }
 
-pub(super) const LATE: &str = "SELECT seq, mark IS NOT NULL FROM message
-     WHERE direction = 1 AND accepted_ms < ?1 ORDER BY accepted_ms LIMIT 200";
+pub(super) const LATE: &str = "SELECT seq, lane, accepted_ms, tries, mark IS NOT NULL, payload FROM message
+     WHERE direction = 1 AND accepted_ms < ?1 AND (mark IS NULL OR mark_ms < ?2) ORDER BY accepted_ms LIMIT 200";
 
 /// Ends outbound rows that arrived before a time, a bounded number in one go.
 pub(super) fn expire_outbound(
     ledger: &mut Ledger<'_>,
-    before: Timestamp,
+    (before, under_way): (Timestamp, Timestamp),
     expired: &DeadReason,
     unresolved: &DeadReason,
-) -> Done<u64> {
-    let late: Vec<(i64, bool)> = ledger
+) -> Done<Vec<Expired>> {
+    let late: Vec<(Seq, Expired)> = ledger
         .sql(LATE)?
-        .query_map([millis(before)], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .query_map([millis(before), millis(under_way)], |row| {
+            let expired = Expired {
+                lane: LaneKey::from_stored(row.get_ref(1)?.as_str()?),
+                accepted: from_millis(row.get(2)?),
+                tries: row.get(3)?,
+                marked: row.get(4)?,
+                payload: row.get(5)?,
+            };
+            Ok((Seq(row.get(0)?), expired))
+        })?
         .collect::<Result<_, _>>()?;
-    for (seq, marked) in &late {
-        bury(
-            ledger,
-            Seq(*seq),
-            if *marked { unresolved } else { expired },
-        )?;
+    let mut ended = Vec::with_capacity(late.len());
+    for (seq, late) in late {
+        bury(ledger, seq, if late.marked { unresolved } else { expired })?;
+        ended.push(late);
     }
-    Ok(late.len() as u64)
+    Ok(ended)
 }
 
 pub(super) const HAS_ROWS: &str = "SELECT 1 FROM message WHERE lane = ?1";
@@ -421,8 +430,8 @@ pub(super) fn set_outcome(ledger: &Ledger<'_>, key: &str, outcome: &str) -> Done
     Ok(())
 }
 
-/// Moves the times of rows that arrived under a wrong clock. Walks through the table: it happens once in a process, and
-/// only on a machine whose clock is wrong.
+/// Moves the times that were written under a wrong clock: of rows that arrived, of attempts and sends that were made.
+/// Walks through the tables: it happens once in a process, and only on a machine whose clock is wrong.
 pub(super) fn restamp(
     ledger: &Ledger<'_>,
     (from, to): (Timestamp, Timestamp),
@@ -431,27 +440,32 @@ pub(super) fn restamp(
     let by = i64::try_from(by.as_millis()).unwrap_or_default();
     let moved = ledger
         .sql(
-            "UPDATE message SET accepted_ms = accepted_ms + ?3, mark_ms = mark_ms + ?3,
+            "UPDATE message SET accepted_ms = accepted_ms + ?3,
                not_before_ms = CASE not_before_ms WHEN 0 THEN 0 ELSE not_before_ms + ?3 END
              WHERE accepted_ms BETWEEN ?1 AND ?2",
         )?
         .execute([millis(from), millis(to), by])?;
+    // An attempt by its own time: its message may have arrived before, and a listing is compared with it.
+    for sql in [
+        "UPDATE message SET mark_ms = mark_ms + ?3 WHERE mark_ms BETWEEN ?1 AND ?2",
+        "UPDATE dead_letter SET mark_ms = mark_ms + ?3 WHERE mark_ms BETWEEN ?1 AND ?2",
+        "UPDATE send SET created_ms = created_ms + ?3 WHERE created_ms BETWEEN ?1 AND ?2",
+    ] {
+        ledger.sql(sql)?.execute([millis(from), millis(to), by])?;
+    }
     Ok(moved as u64)
 }
+
+pub(super) const OLDEST_INBOUND: &str =
+    "SELECT accepted_ms FROM message WHERE direction = 0 ORDER BY seq LIMIT 1";
 
 pub(super) const OLDEST_OUTBOUND: &str =
     "SELECT accepted_ms FROM message WHERE direction = 1 ORDER BY accepted_ms LIMIT 1";
 
 /// When the oldest waiting message of a direction arrived.
 pub(super) fn oldest(ledger: &Ledger<'_>, direction: Direction) -> Done<Option<Timestamp>> {
-    if ledger.book.rows[direction as usize] == 0 {
-        // Without this, nothing inbound would mean a walk through everything outbound.
-        return Ok(None);
-    }
     let sql = match direction {
-        Direction::Inbound => {
-            "SELECT accepted_ms FROM message WHERE direction = 0 ORDER BY seq LIMIT 1"
-        }
+        Direction::Inbound => OLDEST_INBOUND,
         Direction::Outbound => OLDEST_OUTBOUND,
     };
     Ok(ledger

@@ -37,10 +37,10 @@ use self::messages::Room;
 use self::volume::{DirectoryLock, Volume};
 use super::{
     Answer, Appended, AskedUpTo, Burial, DeadLetter, DeadLetterCount, DeadLetterDetail,
-    DeadLetterId, DeadReason, Deferral, Direction, Filled, Forgotten, Gap, Head, Identity, InDoubt,
-    LaneKey, LetterSelection, Mark, NewRow, Outbox, OutboxError, PartSent, Proved, Receipt,
-    Refusal, SendId, SendState, Seq, Standing, Stats, StatusReport, Unfinished, WaitingLane,
-    WaitingReceipt,
+    DeadLetterId, DeadReason, Deferral, Direction, Expired, Filled, Forgotten, Gap, Head, Identity,
+    InDoubt, LaneKey, LetterSelection, Mark, NewRow, Outbox, OutboxError, PartSent, Proved,
+    Receipt, Refusal, SendId, SendState, Seq, Standing, Stats, StatusReport, Unfinished,
+    WaitingLane, WaitingReceipt,
 };
 use crate::clock::Clock;
 use crate::message::CustomerId;
@@ -255,12 +255,12 @@ impl Outbox for SqliteOutbox {
 
     fn expire_outbound(
         &self,
-        before: Timestamp,
+        times: (Timestamp, Timestamp),
         expired: DeadReason,
         unresolved: DeadReason,
-    ) -> Answer<'_, u64> {
+    ) -> Answer<'_, Vec<Expired>> {
         self.writer
-            .call(move |ledger| messages::expire_outbound(ledger, before, &expired, &unresolved))
+            .call(move |ledger| messages::expire_outbound(ledger, times, &expired, &unresolved))
             .boxed()
     }
 

@@ -99,13 +99,18 @@ pub(super) fn migrations() -> Migrations<'static> {
         CREATE INDEX dead_letter_body ON dead_letter (died_ms) WHERE payload IS NOT NULL;
         CREATE INDEX dead_letter_mark ON dead_letter (mark) WHERE mark IS NOT NULL;
         ",
-    ), M::up(DEAD_LETTERS_BY_LANE_AND_REASON), M::up(SENDS_OF_ONE_PART), M::up(MARKS)])
+    ), M::up(DEAD_LETTERS_BY_LANE_AND_REASON), M::up(SENDS_OF_ONE_PART), M::up(MARKS), M::up(INBOUND)])
 }
 
 /// Dead letters are chosen by lane and counted by reason.
 const DEAD_LETTERS_BY_LANE_AND_REASON: &str = "
     CREATE INDEX dead_letter_lane ON dead_letter (lane);
     CREATE INDEX dead_letter_reason ON dead_letter (direction, reason);
+";
+
+/// The oldest waiting text of a customer is found without a walk through the agents' messages before it.
+const INBOUND: &str = "
+    CREATE INDEX message_inbound ON message (seq) WHERE direction = 0;
 ";
 
 /// How far gaps were looked for, and how far each round of asking for statuses came.

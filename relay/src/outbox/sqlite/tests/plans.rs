@@ -38,6 +38,11 @@ fn plan(sql: &str) -> Vec<String> {
     "SEARCH message USING INDEX message_outbound (accepted_ms<?)"
 )]
 #[case(
+    "oldest inbound",
+    messages::OLDEST_INBOUND,
+    "SCAN message USING INDEX message_inbound"
+)]
+#[case(
     "oldest outbound",
     messages::OLDEST_OUTBOUND,
     "SCAN message USING COVERING INDEX message_outbound"
