@@ -12,10 +12,11 @@ use messaging_bridge_crds::{ConditionType, MessagingBridge, MessagingBridgeStatu
 const BETWEEN: Duration = Duration::from_millis(300);
 
 /// Reasons that only a pod provokes: the suite with a node sees these, the one without sees all others.
-pub const NEED_A_POD: [Reason; 6] = [
+pub const NEED_A_POD: [Reason; 7] = [
     Reason::CrashLooping,
     Reason::ImagePullFailed,
     Reason::NodeLost,
+    Reason::NotReady,
     Reason::PodRejected,
     Reason::Unschedulable,
     Reason::VolumePending,
@@ -23,6 +24,13 @@ pub const NEED_A_POD: [Reason; 6] = [
 
 /// The reasons of all conditions in every status that was read.
 static SEEN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
+/// Remembers the reason of a condition that was read in another way.
+pub fn saw(reason: &str) {
+    SEEN.lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .insert(reason.to_owned());
+}
 
 /// Those of the reasons that no status of this process has had.
 pub fn never_seen(reasons: impl IntoIterator<Item = Reason>) -> Vec<Reason> {

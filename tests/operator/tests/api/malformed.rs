@@ -5,6 +5,7 @@ use http::Method;
 use kube::Client;
 use messaging_bridge_cluster::wait_for;
 use messaging_bridge_crds::{ConditionType, Reason};
+use messaging_bridge_operator_suites::conditions;
 use messaging_bridge_operator_suites::tenant::apply;
 use serde_json::{Value, json};
 
@@ -81,6 +82,7 @@ async fn until_invalid(scene: &Scene, name: &str) -> String {
         assert_eq!(reason, Reason::Invalid.as_str(), "{bridge}");
     }
     let accepted = condition(&bridge, ConditionType::Accepted);
+    conditions::saw(accepted["reason"].as_str().unwrap());
     accepted["message"].as_str().unwrap().to_owned()
 }
 

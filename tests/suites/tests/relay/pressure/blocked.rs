@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use messaging_bridge_sandbox::{Effect, Endpoint, Fault};
-use messaging_bridge_suites::tenant::Tenant;
-use messaging_bridge_suites::{SOON, eventually, sent};
+use messaging_bridge_suites::process::reqwest_client;
+use messaging_bridge_suites::tenant::{Spec, Tenant};
+use messaging_bridge_suites::{SOON, doubt, eventually, sent};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -189,4 +190,44 @@ async fn a_lost_connection_is_no_block() {
     .await;
     assert!(!relay.log().contains("is blocked"));
     relay.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn replies_that_expire_during_a_block_are_told_and_seen_without_their_turn() {
+    let spec = Spec {
+        twilio: "    validity: 1m\n".into(),
+        ..Spec::default()
+    };
+    let (tenant, relay, _) = doubt::running(RELAY, spec).await;
+    tenant.sandbox.set_faults(twilio(401, 20003));
+    let mut ids = Vec::new();
+    for number in 0..4 {
+        let whose = customer(number % 2);
+        ids.push(tenant.sandbox.agent_sends(&whose, "quokka").await);
+    }
+    let told = eventually("all agents are told", Duration::from_mins(3), || async {
+        let receipts = tenant.sandbox.log().genesys_receipts;
+        let of_id = |id: &String| {
+            let mut told = receipts.iter();
+            told.find(|receipt| receipt.message_id == *id).cloned()
+        };
+        ids.iter().map(of_id).collect::<Option<Vec<_>>>()
+    })
+    .await;
+    for receipt in told {
+        assert_eq!(receipt.status, "Failed");
+        assert_eq!(receipt.reasons[0].code.as_deref(), Some("MessageExpired"));
+    }
+    let url = tenant.admin().join("/metrics").expect("a valid path");
+    let answer = reqwest_client().get(url).send().await;
+    let metrics = answer.expect("it answers").text().await.expect("a text");
+    let ended = metrics
+        .lines()
+        .find(|line| line.contains("messages_total{") && line.contains("outcome=\"expired\""));
+    assert!(ended.is_some_and(|line| line.ends_with(" 4")), "{metrics}");
+    assert_eq!(relay.status().await["deadLetters"], 4);
+    assert!(tenant.sandbox.log().twilio_sends.is_empty());
+    let log = relay.kill_unscanned().await;
+    let lines = log.lines().filter(|line| line.contains("message ended"));
+    assert_eq!(lines.count(), 4, "{log}");
 }

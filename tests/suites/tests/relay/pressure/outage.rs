@@ -62,6 +62,52 @@ async fn an_outage_is_met_by_a_few_probes_and_everything_drains_in_order_after_i
     relay.stop().await;
 }
 
+/// Of a send that Twilio answered with a 5xx nobody knows whether it was done: while Twilio is down, every head that is
+/// tried ends in doubt, and the probes are listings.
+#[tokio::test(flavor = "multi_thread")]
+async fn when_twilio_answers_again_the_replies_in_doubt_go_out_soon_and_once() {
+    const CUSTOMERS: usize = 30;
+    let (tenant, relay) = messaging_bridge_suites::running(RELAY).await;
+    let down = |endpoint| {
+        let unavailable = Effect::Status {
+            status: 503,
+            body: None,
+        };
+        Fault::new(endpoint, unavailable)
+    };
+    let both = [Endpoint::TwilioSend, Endpoint::TwilioList].map(down);
+    tenant.sandbox.set_faults(both);
+    for from in 0..CUSTOMERS {
+        tenant.sandbox.agent_sends(&customer(from), "quokka").await;
+    }
+    eventually("the breaker is open and all wait", SOON, || async {
+        let lane = direction(&relay.status().await, "outbound").clone();
+        let open = lane["outageSince"].is_string() && lane["backlog"] == CUSTOMERS;
+        open.then_some(())
+    })
+    .await;
+    // The probes come at their longest interval now.
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    tenant.sandbox.set_faults([]);
+    sent(&tenant, CUSTOMERS).await;
+    relay.until_drained(SOON).await;
+    let mut texted: Vec<String> = tenant
+        .sandbox
+        .log()
+        .twilio_sends
+        .into_iter()
+        .map(|send| send.to)
+        .collect();
+    texted.sort();
+    texted.dedup();
+    assert_eq!(texted.len(), CUSTOMERS, "each customer once");
+    assert_eq!(tenant.sandbox.log().twilio_sends.len(), CUSTOMERS);
+    let status = relay.status().await;
+    assert!(direction(&status, "outbound")["outageSince"].is_null());
+    assert_eq!(status["deadLetters"], 0);
+    relay.stop().await;
+}
+
 /// Twenty conversations in which ever more waits: what waits is on disk, not in memory.
 #[tokio::test(flavor = "multi_thread")]
 async fn memory_does_not_grow_with_what_waits() {
