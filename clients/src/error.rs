@@ -146,6 +146,8 @@ pub struct ApiError {
     pub message: String,
     /// The platform's id of the request, to quote to its support.
     pub correlation_id: Option<String>,
+    /// Whether the platform may have acted on the request: its answer was lost or is a server error.
+    pub may_have_acted: bool,
 }
 
 impl ApiError {
@@ -156,6 +158,7 @@ impl ApiError {
         kind: ErrorKind,
         message: &str,
     ) -> Self {
+        let may_have_acted = kind == ErrorKind::Ambiguous;
         Self {
             platform,
             operation,
@@ -165,6 +168,7 @@ impl ApiError {
             // Masked before it is cut: a number cut short might no longer look like one.
             message: bounded(&mask::numbers_in(message.trim()), MESSAGE_LIMIT).to_owned(),
             correlation_id: None,
+            may_have_acted,
         }
     }
 
@@ -186,6 +190,11 @@ impl ApiError {
     #[must_use]
     pub fn without_correlation_id(mut self) -> Self {
         self.correlation_id = None;
+        self
+    }
+
+    pub(crate) fn that_may_have_acted(mut self, may: bool) -> Self {
+        self.may_have_acted = may;
         self
     }
 

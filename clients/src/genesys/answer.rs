@@ -81,13 +81,14 @@ struct Limit {
 
 /// The error of a call that got no complete answer. A repeat is safe, so it is always transient.
 pub(crate) fn no_answer(operation: Operation, failure: NoAnswer) -> ApiError {
-    let (status, reason) = match failure {
-        NoAnswer::NotSent(reason) => (None, reason),
-        NoAnswer::Lost { status, reason } => (status, reason),
+    let (status, reason, may_have_acted) = match failure {
+        NoAnswer::NotSent(reason) => (None, reason, false),
+        NoAnswer::Lost { status, reason } => (status, reason, true),
     };
     operation
         .error(ErrorKind::Transient, &reason)
         .with_status(status)
+        .that_may_have_acted(may_have_acted)
 }
 
 /// A 2xx whose body is not what was asked for.
@@ -127,6 +128,7 @@ pub(crate) fn refused(operation: Operation, answer: &Answer) -> ApiError {
     operation
         .error(kind, &message)
         .with_status(Some(answer.status.as_u16()))
+        .that_may_have_acted(matches!(answer.status.as_u16(), 408 | 500..))
         .with_code(code)
         .with_correlation_id(correlation_id(&answer.headers).or(body.context_id.as_deref()))
 }

@@ -57,6 +57,7 @@ pub struct Metrics {
     pub(super) age_seconds: Histograms<OutcomeLabels>,
     pub(super) retries: Family<RetryLabels, Counter>,
     pub(super) ambiguous: Counter,
+    pub(super) repeats: Counter,
     pub(super) settled: Family<SettledLabels, Counter>,
     pub(super) receipts: Family<ReceiptLabels, Counter>,
     pub(super) gaps: GapMetrics,
@@ -107,6 +108,7 @@ impl Default for Metrics {
             }),
             retries: Family::default(),
             ambiguous: Counter::default(),
+            repeats: Counter::default(),
             settled: Family::default(),
             receipts: Family::default(),
             gaps: GapMetrics::default(),
@@ -216,6 +218,12 @@ impl Metrics {
             "Messages put back to be tried again, by the kind of failure",
         );
         self.add_family(retries, |all| &all.retries);
+        let repeats = entry(
+            FAILS,
+            "repeats",
+            "Messages to Genesys tried again, with the same id, although an earlier try may have been taken",
+        );
+        self.add(repeats, |all| &all.repeats);
         let ambiguous = entry(FAILS, "ambiguous", "Sends to Twilio whose answer was lost");
         self.add(ambiguous, |all| &all.ambiguous);
         let settled = entry(

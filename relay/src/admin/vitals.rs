@@ -329,6 +329,11 @@ impl Vitals {
             .map(|id| Journey::of(direction, id))
     }
 
+    /// A message to Genesys is tried again, and may have been taken before.
+    pub fn repeated(&self) {
+        self.metrics.repeats.inc();
+    }
+
     /// A send's answer was lost.
     pub fn ambiguous(&self) {
         self.metrics.ambiguous.inc();

@@ -220,6 +220,7 @@ mod tests {
             code: code.map(Into::into),
             message: "words".into(),
             correlation_id: None,
+            may_have_acted: false,
         }
     }
 

@@ -34,11 +34,17 @@ pub struct Run {
     pub rest: Rest,
     /// The platform asked the whole direction to wait this long.
     pub hold: Option<Duration>,
+    /// Whether something was handed to the platform: only that counts against the pace.
+    pub called: bool,
 }
 
 impl From<Rest> for Run {
     fn from(rest: Rest) -> Self {
-        Self { rest, hold: None }
+        Self {
+            rest,
+            hold: None,
+            called: false,
+        }
     }
 }
 
@@ -197,6 +203,9 @@ impl Running {
             return;
         };
         traffic.left(&lane, run.rest == Rest::Empty, Instant::now());
+        if let Some(pace) = self.pace.as_mut().filter(|_| !run.called) {
+            pace.give_back();
+        }
         self.lanes.finished(lane, run.rest);
         match run.hold {
             // What was under way when the platform asked for patience says nothing of what it takes afterwards.

@@ -121,25 +121,24 @@ impl InboundWorker {
         );
         now.fraction = self.context.chance.fraction();
         tracing::warn!(%error, %lane, kind = error.kind.as_str(), tries = head.tries + 1, "Genesys did not take a message");
-        match decide::after_failure(error, &now) {
-            Step::Block(cause) => self.block(Some(head), Cause::Platform(cause)).into(),
-            Step::Bury(ending) => self.bury(lane, head, ending).await.into(),
+        let (wait, strike) = match decide::after_failure(error, &now) {
+            Step::Block(cause) => return self.block(Some(head), Cause::Platform(cause)).into(),
+            Step::Bury(ending) => return self.bury(lane, head, ending).await.into(),
             // The budget heard of it if everybody is to wait.
-            Step::Retry { wait, strike, .. } => {
-                let wait = self.traffic.bounded(wait);
-                let kind = error.kind.as_str();
-                let rest = self.context.put_back(head, lane, wait, strike, kind);
-                rest.await.into()
-            }
+            Step::Retry { wait, strike, .. } => (wait, strike),
             // A repeat towards Genesys is safe: it carries the same id.
             Step::Settle => {
-                let wait = self.traffic.bounded(retry::after(head.tries, now.fraction));
-                let strike = now.others_got_through;
-                let kind = error.kind.as_str();
-                let rest = self.context.put_back(head, lane, wait, strike, kind);
-                rest.await.into()
+                let wait = retry::after(head.tries, now.fraction);
+                (wait, now.others_got_through)
             }
+        };
+        if error.may_have_acted {
+            self.context.vitals.repeated();
         }
+        let wait = self.traffic.bounded(wait);
+        let kind = error.kind.as_str();
+        let rest = self.context.put_back(head, lane, wait, strike, kind);
+        rest.await.into()
     }
 
     fn block(&self, head: Option<&Head>, cause: Cause) -> Rest {

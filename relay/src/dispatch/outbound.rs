@@ -122,6 +122,7 @@ impl Worker for OutboundWorker {
                         } else {
                             &expired
                         };
+                        self.traffic.ended(message.seq);
                         let age = context.age(message.accepted);
                         context.vitals.ended(&Ended::expired(message, age, why));
                     }
@@ -187,7 +188,10 @@ impl OutboundWorker {
             }
             return self.bury(work.lane, work.head, ending).await.into();
         }
-        self.post(work, send, marked).await
+        Run {
+            called: true,
+            ..self.post(work, send, marked).await
+        }
     }
 
     async fn post(&self, work: &Work<'_>, send: SendId, marked: Timestamp) -> Run {
@@ -300,8 +304,8 @@ impl OutboundWorker {
                 let rest = context.put_back(work.head, work.lane, wait, strike, kind);
                 let rest = rest.await;
                 Run {
-                    rest,
                     hold: everybody.then_some(wait),
+                    ..rest.into()
                 }
             }
         }

@@ -45,6 +45,11 @@ impl Pace {
         Err(now + Duration::from_secs_f64(wait) + Duration::from_micros(1))
     }
 
+    /// A token that was taken was not used.
+    pub fn give_back(&mut self) {
+        self.tokens = (self.tokens + 1.0).min(self.burst);
+    }
+
     /// What was saved up is gone; the next one goes at `from`.
     pub fn begin_again(&mut self, from: Instant) {
         self.tokens = 1.0;
@@ -61,6 +66,23 @@ impl Pace {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_that_is_given_back_is_there_at_once_and_none_is_made() {
+        let now = Instant::now();
+        let mut pace = Pace::new(1.0, 2.0, now);
+        for _ in 0..2 {
+            assert!(pace.take(now).is_ok());
+        }
+        assert!(pace.take(now).is_err());
+        pace.give_back();
+        assert!(pace.take(now).is_ok());
+        for _ in 0..5 {
+            pace.give_back();
+        }
+        assert!(pace.take(now).is_ok() && pace.take(now).is_ok());
+        assert!(pace.take(now).is_err(), "never more than a burst");
+    }
 
     /// When so many are let through, in milliseconds after `start`.
     fn taken(pace: &mut Pace, start: Instant, count: usize) -> Vec<u128> {

@@ -253,8 +253,8 @@ impl OutboundWorker {
             .vitals
             .retried(Direction::Outbound, kind.as_str());
         Run {
-            rest: self.wait(work, search.not_before),
             hold,
+            ..self.wait(work, search.not_before).into()
         }
     }
 

@@ -143,6 +143,8 @@ pub struct Proved {
 /// A message that ended without its turn, because it had waited too long.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Expired {
+    /// Its number.
+    pub seq: Seq,
     /// Its lane.
     pub lane: LaneKey,
     /// When its webhook arrived.

@@ -300,15 +300,18 @@ pub fn leaks(log: &str, unspeakable: &[String]) -> Vec<String> {
         .collect()
 }
 
-/// Whether a line holds something like `+15551234567`.
+/// Whether a line holds something like `+15551234567`, also encoded, or one of the suites' numbers without its sign.
 fn holds_a_number(line: &str) -> bool {
-    line.match_indices('+').any(|(at, _)| {
-        line[at + 1..]
-            .bytes()
-            .take_while(u8::is_ascii_digit)
-            .count()
-            >= 7
-    })
+    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+    let signed = ["+", "%2B", "%2b"].iter().any(|sign| {
+        let mut signs = line.match_indices(sign);
+        signs.any(|(at, _)| digits(&line[at + sign.len()..]) >= 7)
+    });
+    signed
+        || line.match_indices("1555").any(|(at, _)| {
+            let begins = !line[..at].ends_with(|before: char| before.is_ascii_alphanumeric());
+            begins && digits(&line[at..]) == 11
+        })
 }
 
 /// A client for the tests' own requests.
@@ -336,10 +339,15 @@ mod tests {
 
     #[test]
     fn a_number_a_body_and_a_secret_in_a_log_are_found_and_masked_ones_are_not() {
-        let log = "ok +1•••••••21\nfrom +15557654321\ntext quokka\ntoken s3cr3t\n2026-11-22T10:00:00+0000 fine\n";
-        assert_eq!(
-            leaks(log, &["s3cr3t".into()]),
-            ["from +15557654321", "text quokka", "token s3cr3t"]
-        );
+        let leaking = [
+            "from +15557654321",
+            "To=%2B15557654321&Body=",
+            "id 15557654321.",
+            "text quokka",
+            "token s3cr3t",
+        ];
+        let fine = "ok +1•••••••21\n2026-11-22T10:00:00+0000\nSM15557654321\nage 155576543210\n";
+        let log = format!("{}\n{fine}", leaking.join("\n"));
+        assert_eq!(leaks(&log, &["s3cr3t".into()]), leaking);
     }
 }

@@ -189,6 +189,7 @@ impl Tenant {
             &options.customer,
         ]
         .into_iter()
+        .chain(options.api_key.iter().map(|(_, secret)| secret))
         .map(|secret| secret.trim_start_matches('+').to_owned())
         .collect()
     }

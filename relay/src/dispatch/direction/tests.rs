@@ -38,6 +38,13 @@ enum Answer {
     Panic,
 }
 
+fn called(rest: Rest) -> Run {
+    Run {
+        called: true,
+        ..rest.into()
+    }
+}
+
 impl Worker for Scripted {
     async fn run(self: Arc<Self>, lane: LaneKey) -> Run {
         let number = {
@@ -63,11 +70,11 @@ impl Worker for Scripted {
         match (self.answers)(&lane, number) {
             Answer::Done => {
                 self.traffic.succeeded(Seq(1), began);
-                Rest::Empty.into()
+                called(Rest::Empty)
             }
             Answer::More => {
                 self.traffic.succeeded(Seq(1), began);
-                Rest::More.into()
+                called(Rest::More)
             }
             Answer::Fail => {
                 let now = Instant::now();
@@ -79,8 +86,8 @@ impl Worker for Scripted {
                 Rest::Until(now + wait).into()
             }
             Answer::Hold(hold) => Run {
-                rest: Rest::More,
                 hold: Some(hold),
+                ..Rest::More.into()
             },
             Answer::Block => {
                 let cause = Cause::Platform(BlockedCause::Credentials);
@@ -348,6 +355,17 @@ async fn workers_are_started_no_faster_than_the_pace_allows() {
     let rig = Rig::paced(5, Some(pace), |_, _| Answer::Done);
     let started: Vec<u64> = rig.after(20).await.into_iter().map(|(_, at)| at).collect();
     assert_eq!(started, [0, 0, 2, 4, 6]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_hands_nothing_to_the_platform_costs_no_pace() {
+    let pace = Pace::new(0.5, 2.0, Instant::now());
+    let rig = Rig::paced(9, Some(pace), |_, _| Answer::Empty);
+    let started: Vec<u64> = rig.after(20).await.into_iter().map(|(_, at)| at).collect();
+    assert!(
+        started.iter().all(|at| *at <= 9),
+        "each of the dead makes room for the next: {started:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -395,25 +395,24 @@ pub(super) fn expire_outbound(
     expired: &DeadReason,
     unresolved: &DeadReason,
 ) -> Done<Vec<Expired>> {
-    let late: Vec<(Seq, Expired)> = ledger
+    let late: Vec<Expired> = ledger
         .sql(LATE)?
         .query_map([millis(before), millis(under_way)], |row| {
-            let expired = Expired {
+            Ok(Expired {
+                seq: Seq(row.get(0)?),
                 lane: LaneKey::from_stored(row.get_ref(1)?.as_str()?),
                 accepted: from_millis(row.get(2)?),
                 tries: row.get(3)?,
                 marked: row.get(4)?,
                 payload: row.get(5)?,
-            };
-            Ok((Seq(row.get(0)?), expired))
+            })
         })?
         .collect::<Result<_, _>>()?;
-    let mut ended = Vec::with_capacity(late.len());
-    for (seq, late) in late {
-        bury(ledger, seq, if late.marked { unresolved } else { expired })?;
-        ended.push(late);
+    for late in &late {
+        let reason = if late.marked { unresolved } else { expired };
+        bury(ledger, late.seq, reason)?;
     }
-    Ok(ended)
+    Ok(late)
 }
 
 pub(super) const HAS_ROWS: &str = "SELECT 1 FROM message WHERE lane = ?1";
