@@ -69,6 +69,7 @@ mod tests {
     #[rstest]
     #[case::plain("https://x.example/a#rc=3", "https://x.example/a")]
     #[case::with_a_token("https://x.example/a?token=abc", "https://x.example/a?…")]
+    #[case::with_a_name("https://me@x.example/a", "https://x.example/a (with credentials)")]
     #[case::with_a_password(
         "https://me:pass@x.example/a",
         "https://x.example/a (with credentials)"

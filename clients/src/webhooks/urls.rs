@@ -119,12 +119,14 @@ mod tests {
         );
         assert_eq!(urls.twilio_status(), format!("{base}/twilio/status/"));
         assert_eq!(urls.genesys_outbound(), format!("{base}/genesys/outbound"));
-        assert_eq!(urls.prefix(), prefix);
+        assert_eq!((urls.base(), urls.prefix()), (base, prefix));
     }
 
     #[rstest]
     #[case("http://b.example.com", "must begin with https://")]
     #[case("https://b.example.com/?x=1", "must have no query")]
+    #[case("https://b.example.com/#x", "must have no query")]
+    #[case("https://me@b.example.com/", "must have no query")]
     #[case("https://b.example.com/{a}", "must be plain")]
     #[case("https://b.example.com//a", "must be plain")]
     #[case("bridge", "not a URL")]
