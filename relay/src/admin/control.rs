@@ -4,6 +4,7 @@
 //! When no relay runs, the commands use the same routes inside their own process. A request for another host than this
 //! machine is refused: a page in a browser of this machine must not reach it by a name of its own.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -34,8 +35,17 @@ const PIECE: usize = 64 * 1024;
 pub struct Control {
     /// The durable queue.
     pub outbox: Arc<dyn Outbox>,
+    /// Where it lies.
+    pub data_dir: PathBuf,
     /// Tells dispatch what was appended again; nobody, when no relay runs.
     pub wake: Option<Wake>,
+}
+
+/// `GET /outbox`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Whereabouts {
+    /// The data directory, without links.
+    pub data_dir: PathBuf,
 }
 
 /// `GET /dead-letters`.
@@ -101,6 +111,7 @@ pub struct ForgetRequest {
 /// The control listener's routes.
 pub fn router(control: Arc<Control>) -> Router {
     Router::new()
+        .route("/outbox", get(whereabouts))
         .route("/dead-letters", get(list))
         .route("/dead-letters/{id}", get(show))
         .route("/dead-letters/replay", post(replay))
@@ -109,6 +120,13 @@ pub fn router(control: Arc<Control>) -> Router {
         .route("/export", get(export))
         .layer(middleware::from_fn(refuse_other_hosts))
         .with_state(control)
+}
+
+async fn whereabouts(State(control): State<Arc<Control>>) -> Json<Whereabouts> {
+    let data_dir = control.data_dir.canonicalize();
+    Json(Whereabouts {
+        data_dir: data_dir.unwrap_or_else(|_| control.data_dir.clone()),
+    })
 }
 
 async fn refuse_other_hosts(request: Request, next: Next) -> Response {

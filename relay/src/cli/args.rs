@@ -259,9 +259,9 @@ pub(super) struct StoreArgs {
         default_value = "127.0.0.1:9091"
     )]
     pub(super) control: SocketAddr,
-    /// The data directory, opened only when no relay runs.
-    #[arg(long, value_name = "DIR", env = "MB_DATA_DIR", default_value = "data")]
-    pub(super) data_dir: PathBuf,
+    /// The data directory, opened when no relay runs [default: data]. A running relay must work on the same one.
+    #[arg(long, value_name = "DIR", env = "MB_DATA_DIR")]
+    pub(super) data_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

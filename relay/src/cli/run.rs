@@ -337,6 +337,7 @@ async fn serve_until_signal(
     }));
     let changing = control::router(Arc::new(Control {
         outbox: Arc::clone(&parts.outbox),
+        data_dir: arguments.data_dir.clone(),
         wake: Some(wake),
     }));
     let drain = Duration::from_secs(arguments.drain_seconds);

@@ -2,6 +2,7 @@
 //! none runs. Both answer the same routes, so each command is written once.
 
 use std::io::{self, Write};
+use std::path::Path;
 use std::sync::Arc;
 
 use axum::Router;
@@ -15,7 +16,7 @@ use tower::ServiceExt as _;
 use super::CliError;
 use super::args::StoreArgs;
 use super::platforms::USER_AGENT;
-use crate::admin::control::{self, Control};
+use crate::admin::control::{self, Control, Whereabouts};
 use crate::clock::SystemClock;
 use crate::outbox::Outbox;
 use crate::outbox::sqlite::SqliteOutbox;
@@ -42,25 +43,49 @@ impl Store {
                 let client = messaging_bridge_clients::http::client(USER_AGENT)
                     .map_err(|error| CliError::failed(&error))?;
                 let base = format!("http://{}", place.control);
-                Ok(Self::Running { client, base })
+                let running = Self::Running { client, base };
+                running.works_on(place).await?;
+                Ok(running)
             }
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Self::open(place),
             Err(error) => Err(CliError::Failed(format!("{}: {error}", place.control))),
         }
     }
 
+    /// Whoever names a directory means that one, whatever relay listens.
+    async fn works_on(&self, place: &StoreArgs) -> Result<(), CliError> {
+        let Some(named) = &place.data_dir else {
+            return Ok(());
+        };
+        let of_relay: Whereabouts = self.get("/outbox").await?;
+        if named
+            .canonicalize()
+            .is_ok_and(|named| named == of_relay.data_dir)
+        {
+            return Ok(());
+        }
+        Err(CliError::Usage(format!(
+            "the relay that listens on {} works on {}, not on {named}: leave --data-dir (MB_DATA_DIR) out to mean that \
+             relay, or name a --control address where nobody listens to open {named}",
+            place.control,
+            of_relay.data_dir.display(),
+            named = named.display(),
+        )))
+    }
+
     fn open(place: &StoreArgs) -> Result<Self, CliError> {
-        let outbox = SqliteOutbox::open_existing(&place.data_dir, Arc::new(SystemClock)).map_err(
-            |error| {
+        let data_dir = place.data_dir.as_deref().unwrap_or(Path::new("data"));
+        let outbox =
+            SqliteOutbox::open_existing(data_dir, Arc::new(SystemClock)).map_err(|error| {
                 CliError::Usage(format!(
                     "no relay listens on {}, and its data cannot be opened: {error}",
                     place.control
                 ))
-            },
-        )?;
+            })?;
         let outbox = Arc::new(outbox);
         let routes = control::router(Arc::new(Control {
             outbox: Arc::<SqliteOutbox>::clone(&outbox),
+            data_dir: data_dir.to_owned(),
             wake: None,
         }));
         Ok(Self::Stopped { outbox, routes })
@@ -177,7 +202,12 @@ fn said(status: StatusCode, answer: &[u8]) -> Result<(), CliError> {
         return Ok(());
     }
     let words = String::from_utf8_lossy(answer);
-    Err(CliError::Failed(words.trim_end().to_owned()))
+    Err(CliError::Failed(match words.trim_end() {
+        "" => format!(
+            "{status} from who listens there: is that the relay's --control-listen address?"
+        ),
+        words => words.to_owned(),
+    }))
 }
 
 fn read<T: DeserializeOwned>(answer: &[u8]) -> Result<T, CliError> {

@@ -37,13 +37,14 @@ use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::Instant;
 
 use self::context::Context;
-use self::direction::{DirectionLoop, Waking, Worker};
+use self::direction::{DirectionLoop, Waking};
 use self::inbound::InboundWorker;
 use self::outbound::OutboundWorker;
 use self::pace::Pace;
 use self::receipts::ReceiptLoop;
 use self::search::Searches;
 use self::traffic::Traffic;
+use crate::clock::Clock;
 use crate::heal::Hold;
 use crate::outbox::{Direction, LaneKey, OutboxError, WaitingLane};
 
@@ -51,6 +52,11 @@ use crate::outbox::{Direction, LaneKey, OutboxError, WaitingLane};
 const INBOUND_AT_ONCE: usize = 16;
 /// Calls to Twilio at once: its limit is on concurrent requests (Twilio: error 20429), its number unpublished.
 const OUTBOUND_AT_ONCE: usize = 16;
+
+/// Replies wait so long for the time to be known, at the most.
+const TIME_PATIENCE: Duration = Duration::from_secs(10);
+/// Between two looks whether it is.
+const TIME_LOOK: Duration = Duration::from_millis(100);
 
 /// Tells dispatch that something waits.
 #[derive(Clone)]
@@ -136,7 +142,6 @@ pub async fn start(
     let (outbound_lanes, inbound_lanes) = by_direction(waiting, context.clock.now());
     let (inbound, inbound_wakes) = mpsc::unbounded_channel();
     let (outbound, outbound_wakes) = mpsc::unbounded_channel();
-    let bell = Arc::clone(&context.bell);
     let traffic = Arc::clone(&directions.inbound);
     let inbound_loop = DirectionLoop {
         worker: Arc::new(InboundWorker {
@@ -169,8 +174,9 @@ pub async fn start(
     let wake = Wake {
         inbound,
         outbound,
-        receipts: bell,
+        receipts: Arc::clone(&context.bell),
     };
+    let clock = Arc::clone(&context.clock);
     let receipts = ReceiptLoop {
         context,
         wake: wake.clone(),
@@ -178,15 +184,32 @@ pub async fn start(
         stop: stop.subscribe(),
     };
     let first_look = hold.wait(stop.subscribe());
+    let time_is_known = until_the_time_is_known(clock, stop.subscribe());
     let loops = vec![
         tokio::spawn(async move {
             first_look.await;
             inbound_loop.run(inbound_lanes).await;
         }),
-        spawn(outbound_loop, outbound_lanes),
+        tokio::spawn(async move {
+            time_is_known.await;
+            outbound_loop.run(outbound_lanes).await;
+        }),
         tokio::spawn(receipts.run()),
     ];
     Ok((Dispatch { stop, loops }, wake))
+}
+
+/// Each send tells Twilio how much of its validity is left, and a listing is compared with the time of its mark: replies
+/// wait for a platform's first answer, which the looks for the integration and for missed messages bring. But not for
+/// ever: a send may be what brings it.
+async fn until_the_time_is_known(clock: Arc<dyn Clock>, mut stop: watch::Receiver<bool>) {
+    let give_up = Instant::now() + TIME_PATIENCE;
+    while clock.sure().is_none() && Instant::now() < give_up && !*stop.borrow() {
+        tokio::select! {
+            () = tokio::time::sleep(TIME_LOOK) => {}
+            _ = stop.changed() => return,
+        }
+    }
 }
 
 /// Lanes, each with the time until its head may be tried.
@@ -201,10 +224,6 @@ fn by_direction(waiting: Vec<WaitingLane>, now: Timestamp) -> (Due, Due) {
             (waiting, wait)
         })
         .partition(|(waiting, _)| waiting.lane.direction() == Direction::Outbound)
-}
-
-fn spawn<W: Worker>(direction: DirectionLoop<W>, waiting: Due) -> JoinHandle<()> {
-    tokio::spawn(direction.run(waiting))
 }
 
 impl Dispatch {

@@ -107,11 +107,16 @@ pub async fn run(tenant: &Tenant, plan: &Plan<'_>) -> Outcome {
 
 /// Waits until everything that was written has its end.
 pub async fn drain(tenant: &Tenant, relay: &Relay) {
+    drain_within(tenant, relay, TO_DRAIN).await;
+}
+
+/// The same with another patience.
+pub async fn drain_within(tenant: &Tenant, relay: &Relay, patience: Duration) {
     settle_webhooks(&tenant.sandbox).await;
-    relay.until_drained(TO_DRAIN).await;
+    relay.until_drained(patience).await;
     // The last sends' callbacks, and their receipts.
     settle_webhooks(&tenant.sandbox).await;
-    relay.until_drained(TO_DRAIN).await;
+    relay.until_drained(patience).await;
 }
 
 impl Run<'_> {

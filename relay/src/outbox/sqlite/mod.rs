@@ -140,11 +140,16 @@ impl SqliteOutbox {
     /// is buried.
     pub fn open_existing(directory: &Path, clock: Arc<dyn Clock>) -> Result<Self, OutboxError> {
         let path = directory.join(FILE);
-        if !path.is_file() {
-            return Err(OutboxError::Store(format!(
-                "there is no {}",
-                path.display()
-            )));
+        match path.try_exists() {
+            Ok(true) => {}
+            Ok(false) => {
+                let path = path.display();
+                return Err(OutboxError::Store(format!("there is no {path}")));
+            }
+            Err(error) => {
+                let path = path.display();
+                return Err(OutboxError::Store(format!("{path}: {error}")));
+            }
         }
         let lock = DirectoryLock::take(directory)?;
         let (connection, book) = schema::open_as_before(&path)?;

@@ -7,6 +7,7 @@ use messaging_bridge_suites::{SOON, eventually, running, sent};
 use rstest::rstest;
 
 use crate::RELAY;
+
 /// Another customer than the tenant's own.
 const BOB: &str = "+15557650000";
 
@@ -52,6 +53,25 @@ async fn opt_in(tenant: &Tenant) {
     tenant.sandbox.customer_sends(&customer, "START").await;
     tenant.sandbox.customer_sends(BOB, "START").await;
     on_the_desk(tenant, before + 2).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_directory_that_is_named_is_meant_whatever_relay_listens() {
+    let (tenant, relay) = with_three_dead_letters().await;
+    let elsewhere = tempfile::tempdir().expect("a folder can be made");
+    let mut there = place(&tenant.control(), &tenant);
+    there[3] = elsewhere.path().display().to_string();
+    for arguments in [&["list"][..], &["purge", "--all"]] {
+        let said = letters(arguments, &there);
+        assert_eq!(said.code, Some(2), "{}", said.text);
+        for words in ["works on", "leave --data-dir", &there[3]] {
+            assert!(said.text.contains(words), "{words}: {}", said.text);
+        }
+    }
+    assert_eq!(relay.status().await["deadLetters"], 3);
+    let unnamed = &there[..2];
+    assert!(letters(&["list"], unnamed).is_well());
+    relay.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,12 +1,14 @@
 //! A machine whose clock is wrong: the platforms' `Date` is believed, and nothing ends by a time that is in doubt.
 
-use messaging_bridge_sandbox::Options;
+use std::time::Duration;
+
+use messaging_bridge_sandbox::{Endpoint, Options};
 use messaging_bridge_suites::process::Relay;
 use messaging_bridge_suites::tenant::{Spec, Tenant, fast};
 use messaging_bridge_suites::{SOON, eventually, sent};
 use rstest::rstest;
 
-use super::{RELAY, customer};
+use super::{RELAY, answers, customer, direction};
 
 #[rstest]
 #[case::hours_behind(9)]
@@ -50,5 +52,36 @@ async fn messages_flow_both_ways_and_carry_the_platforms_time(#[case] hours: i64
         }
     }
     assert_eq!(relay.status().await["deadLetters"], 0);
+    relay.stop().await;
+}
+
+/// How long a reply has waited is known from the first send after a start on.
+#[tokio::test(flavor = "multi_thread")]
+async fn after_a_start_a_send_tells_twilio_what_is_left_of_its_validity() {
+    let spec = Spec {
+        twilio: "    validity: 1m\n".into(),
+        ..Spec::default()
+    };
+    let (tenant, relay, _) = messaging_bridge_suites::doubt::running(RELAY, spec).await;
+    let refused =
+        serde_json::json!({"code": 20003, "message": "no", "status": 401, "more_info": ""});
+    let refused = answers(Endpoint::TwilioSend, 401, refused);
+    tenant.sandbox.set_faults(refused);
+    for from in 0..5 {
+        tenant.sandbox.agent_sends(&customer(from), "quokka").await;
+    }
+    eventually("all wait", SOON, || async {
+        (direction(&relay.status().await, "outbound")["backlog"] == 5).then_some(())
+    })
+    .await;
+    tokio::time::sleep(Duration::from_secs(15)).await;
+    relay.kill().await;
+    tenant.sandbox.set_faults([]);
+    let relay = Relay::start(RELAY, &tenant).await;
+    sent(&tenant, 5).await;
+    for send in tenant.sandbox.log().twilio_sends {
+        let left = send.validity.expect("each send says it");
+        assert!(left <= 45, "{left} s");
+    }
     relay.stop().await;
 }
