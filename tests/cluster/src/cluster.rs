@@ -10,7 +10,7 @@ use kube::{Api, Client};
 use tempfile::TempDir;
 use tokio::process::Command;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, OnceCell};
 
 use crate::node::start::Node;
 use crate::{Audit, Binary, ClusterError, Output, command, existing, kubeconfig, ports};
@@ -64,6 +64,8 @@ pub struct Cluster {
     home: TempDir,
     /// What goes on beside the tests, each of which has a runtime of its own.
     background: Option<Runtime>,
+    /// One image at a time: containerd refuses one of two that come under the same name at once.
+    loading: Mutex<()>,
 }
 
 static API: OnceCell<Cluster> = OnceCell::const_new();
@@ -87,6 +89,7 @@ impl Cluster {
             kubeconfig: PathBuf::new(),
             home,
             background: Some(background),
+            loading: Mutex::new(()),
         };
         if existing::wanted() {
             cluster.kubeconfig = existing::kubeconfig()?;
@@ -178,6 +181,7 @@ impl Cluster {
     /// Loads an image archive (OCI, or of `docker save`) into the node. It is then there under the name in the archive;
     /// a pod must have `imagePullPolicy: Never` or `IfNotPresent`.
     pub async fn load_image(&self, archive: &Path) -> Result<(), ClusterError> {
+        let _turn = self.loading.lock().await;
         match &self.node {
             Some(node) => node.load_image(archive).await,
             None => existing::load_image(&self.kubeconfig, archive).await,
