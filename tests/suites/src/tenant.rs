@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 use std::net::TcpListener as StdListener;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use messaging_bridge_sandbox::{Options, Profile, Sandbox};
 use tempfile::TempDir;
@@ -266,14 +267,26 @@ fn local(port: u16) -> Url {
     Url::parse(&format!("http://127.0.0.1:{port}")).expect("an address and a port make a URL")
 }
 
-/// Three ports that were free a moment ago: a relay that is killed and started again must find its own.
+/// Ports that no connection takes by chance: below those that systems give out by themselves.
+const OWN_PORTS: std::ops::Range<u16> = 10_000..30_000;
+
+/// Three ports that were free a moment ago, and that no other tenant of this process gets: a relay that is killed and
+/// started again must find its own.
 fn free_ports() -> [u16; 3] {
-    let listeners: [StdListener; 3] =
-        std::array::from_fn(|_| StdListener::bind("127.0.0.1:0").expect("a free port"));
-    listeners.map(|listener| {
-        listener
-            .local_addr()
-            .expect("a bound listener has an address")
-            .port()
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let count = OWN_PORTS.end - OWN_PORTS.start;
+    // Other processes begin elsewhere.
+    let first = u16::try_from(std::process::id() % u32::from(count))
+        .expect("it is below a number of ports");
+    std::array::from_fn(|_| {
+        loop {
+            let next = NEXT.fetch_add(1, Ordering::Relaxed) % count;
+            let offset = (u32::from(first) + u32::from(next)) % u32::from(count);
+            let port =
+                OWN_PORTS.start + u16::try_from(offset).expect("it is below a number of ports");
+            if StdListener::bind(("127.0.0.1", port)).is_ok() {
+                return port;
+            }
+        }
     })
 }

@@ -199,8 +199,10 @@ async fn a_send_that_was_settled_as_not_sent_is_still_proven_by_its_callback() {
     rules[0].count = Some(0);
     rules.push(limit);
     tenant.sandbox.set_faults(faults(rules.clone()));
-    eventually("it is tried again", SOON, || async {
-        (posts(&tenant) > 1).then_some(())
+    eventually("it is tried again, and refused", SOON, async || {
+        let refused = tenant.sandbox.log().rejected;
+        let mut statuses = refused.iter().map(|refused| refused.status);
+        statuses.any(|status| status == 429).then_some(())
     })
     .await;
     tenant.sandbox.set_faults([]);
