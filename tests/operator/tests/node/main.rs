@@ -59,6 +59,8 @@ fn trial<F: Future<Output = ()> + Send + 'static>(
                 Company::Beside => (Some(node.beside().await), None),
                 Company::Alone => (None, Some(node.alone().await)),
             };
+            // The way to them leads through the kubelet, which the story before may have started again.
+            node.platforms.answers().await;
             tokio::time::timeout(LONGEST, story())
                 .await
                 .map_err(|_| format!("not done within {LONGEST:?}").into())

@@ -48,6 +48,7 @@ pub(crate) async fn an_unchanged_bridge_is_left_alone_while_another_waits_for_th
         })
         .await;
     cluster.restart_kubelet(DEFAULT_SYNC).await.unwrap();
+    rotating.node.platforms.answers().await;
     let before = rotating.identity().await;
     let slowly = async {
         let (waiting, ()) = tokio::join!(change_over(&rotating), silence(&quiet));
