@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use messaging_bridge_clients::ServerTime;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::outbox::Outbox;
@@ -50,7 +51,7 @@ pub struct CorrectedClock {
     made: Timestamp,
     /// The time that was agreed on last.
     agreed: Mutex<Option<ServerTime>>,
-    settled: AtomicBool,
+    settled: watch::Sender<bool>,
 }
 
 /// Closer than this the machine's clock is right: `Date` has whole seconds, and answers take their time.
@@ -68,8 +69,13 @@ impl CorrectedClock {
             machine,
             told,
             agreed: Mutex::new(None),
-            settled: AtomicBool::new(false),
+            settled: watch::Sender::new(false),
         }
+    }
+
+    /// Becomes true when the time is known for the first time.
+    pub fn settled(&self) -> watch::Receiver<bool> {
+        self.settled.subscribe()
     }
 
     /// Waits until the time is known. If the machine's was wrong, the arrival of what was stored by it meanwhile is
@@ -93,7 +99,7 @@ impl CorrectedClock {
                 tokio::time::sleep(LOOK_EVERY).await;
             }
         }
-        self.settled.store(true, Ordering::Release);
+        self.settled.send_replace(true);
     }
 
     /// By how much the machine's clock is to be moved.
@@ -131,7 +137,7 @@ impl Clock for CorrectedClock {
     }
 
     fn sure(&self) -> Option<Timestamp> {
-        if !self.settled.load(Ordering::Acquire) {
+        if !*self.settled.borrow() {
             return None;
         }
         let time = self.agreed_now()?;
@@ -263,7 +269,7 @@ mod tests {
         };
         let told: Told = Box::new(move || [Some(heard), None]);
         let clock = CorrectedClock::new(Arc::new(machine.clone()), told);
-        clock.settled.store(true, Ordering::Release);
+        clock.settled.send_replace(true);
         for jump in [-5 * HOUR, 9 * HOUR, 1000 * HOUR] {
             machine.advance_millis(jump * 1000);
             tokio::time::advance(Duration::from_secs(10)).await;
@@ -299,7 +305,7 @@ mod tests {
         });
         let machine = Arc::new(ManualClock::new(at(TRUE_NOW - 9 * HOUR)));
         let clock = CorrectedClock::new(machine, told);
-        clock.settled.store(true, Ordering::Release);
+        clock.settled.send_replace(true);
         tell([Some(0), None]);
         assert!(clock.sure().is_some());
         tell([Some(0), Some(2 * HOUR)]);

@@ -23,9 +23,10 @@ use crate::clock::{Clock, CorrectedClock, SystemClock};
 use crate::dispatch::budget::Budget;
 use crate::dispatch::callbacks::Callbacks;
 use crate::dispatch::context::Context;
+use crate::dispatch::hold::{Hold, Holds};
 use crate::dispatch::search::Waits;
 use crate::dispatch::{self, Directions, Dispatch, Pulse, Wake};
-use crate::heal::{Healer, Hold};
+use crate::heal::Healer;
 use crate::integration::{self, Resolver};
 use crate::outbox::Outbox;
 use crate::outbox::sqlite::SqliteOutbox;
@@ -40,6 +41,8 @@ const CALLS_PATIENCE: Duration = Duration::from_secs(17);
 
 /// Between two passes over what is past its retention.
 const PURGE_EVERY: Duration = Duration::from_hours(1);
+/// After a start replies wait so long for the time to be known, at the most.
+const TIME_PATIENCE: Duration = Duration::from_secs(10);
 /// While the time is in doubt nothing is removed; it is asked for again after this.
 const ASK_THE_TIME_EVERY: Duration = Duration::from_mins(1);
 
@@ -58,6 +61,7 @@ struct Parts {
     genesys: GenesysClient,
     twilio: TwilioClient,
     clock: Arc<dyn Clock>,
+    time_known: watch::Receiver<bool>,
     chance: Arc<dyn Chance>,
 }
 
@@ -142,6 +146,7 @@ fn assemble(
     } = Platforms::new(&settings, &now)?;
     let corrected = corrected_clock(&genesys, &twilio);
     let clock: Arc<dyn Clock> = Arc::clone(&corrected) as _;
+    let time_known = corrected.settled();
     let known = integration::at_start(&settings, &arguments.data_dir);
     let identity = settings.identity(known.as_ref());
     let outbox: Arc<dyn Outbox> = Arc::new(
@@ -172,6 +177,7 @@ fn assemble(
         genesys,
         twilio,
         clock,
+        time_known,
         chance: Arc::new(SystemChance),
     })
 }
@@ -181,6 +187,24 @@ fn corrected_clock(genesys: &GenesysClient, twilio: &TwilioClient) -> Arc<Correc
     let (genesys, twilio) = (genesys.clone(), twilio.clone());
     let told = Box::new(move || [genesys.server_time(), twilio.server_time()]);
     Arc::new(CorrectedClock::new(Arc::new(SystemClock), told))
+}
+
+/// What the lanes wait for: `first_over` says when the first look for missed messages is.
+fn holds(parts: &Parts, first_over: &watch::Sender<bool>, at_most: Duration) -> Holds {
+    Holds {
+        inbound: Hold {
+            over: first_over.subscribe(),
+            at_most,
+            late: Some(
+                "the first look for missed messages takes long; customers' messages are delivered meanwhile",
+            ),
+        },
+        outbound: Hold {
+            over: parts.time_known.clone(),
+            at_most: TIME_PATIENCE,
+            late: None,
+        },
+    }
 }
 
 async fn start_dispatch(parts: &Parts, arguments: &RunArgs) -> Result<(Dispatch, Wake), CliError> {
@@ -217,10 +241,7 @@ async fn start_dispatch(parts: &Parts, arguments: &RunArgs) -> Result<(Dispatch,
         parts.directions.clone(),
         parts.changes.subscribe(),
         parts.stop.clone(),
-        Hold {
-            over: first_over.subscribe(),
-            at_most: timings.hold,
-        },
+        holds(parts, &first_over, timings.hold),
     )
     .await
     .map_err(|error| CliError::failed(&error))?;

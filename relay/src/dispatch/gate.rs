@@ -157,17 +157,16 @@ impl Gate {
     /// Nothing can be tried for a reason of our own.
     pub fn close(&mut self, cause: Cause, now: Instant, wall: Timestamp) {
         // Of what was under way when it closed, nothing counts: the next probe has its time.
-        let (since, at, probe_at) = match &self.closed {
-            Some(closed) if closed.probe_at > now => {
-                (closed.blocked.since, closed.at, closed.probe_at)
-            }
-            Some(closed) => (closed.blocked.since, closed.at, now + PROBE_EVERY),
-            None => (wall, now, now + PROBE_EVERY),
+        let probe_at = self.closed.as_ref().map(|closed| closed.probe_at);
+        let probe_at = probe_at.filter(|at| *at > now);
+        let (since, at) = match &self.closed {
+            Some(closed) => (closed.blocked.since, closed.at),
+            None => (wall, now),
         };
         self.closed = Some(Closed {
             blocked: Blocked { cause, since },
             at,
-            probe_at,
+            probe_at: probe_at.unwrap_or(now + PROBE_EVERY),
         });
     }
 

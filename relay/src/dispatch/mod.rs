@@ -14,6 +14,7 @@ pub mod decide;
 pub mod direction;
 pub mod ended;
 pub mod gate;
+pub mod hold;
 pub mod inbound;
 pub mod lanes;
 mod listing;
@@ -37,26 +38,20 @@ use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::Instant;
 
 use self::context::Context;
-use self::direction::{DirectionLoop, Waking};
+use self::direction::{DirectionLoop, Waking, Worker};
+use self::hold::Holds;
 use self::inbound::InboundWorker;
 use self::outbound::OutboundWorker;
 use self::pace::Pace;
 use self::receipts::ReceiptLoop;
 use self::search::Searches;
 use self::traffic::Traffic;
-use crate::clock::Clock;
-use crate::heal::Hold;
 use crate::outbox::{Direction, LaneKey, OutboxError, WaitingLane};
 
 /// Calls to Genesys at once; the budget bounds them over time.
 const INBOUND_AT_ONCE: usize = 16;
 /// Calls to Twilio at once: its limit is on concurrent requests (Twilio: error 20429), its number unpublished.
 const OUTBOUND_AT_ONCE: usize = 16;
-
-/// Replies wait so long for the time to be known, at the most.
-const TIME_PATIENCE: Duration = Duration::from_secs(10);
-/// Between two looks whether it is.
-const TIME_LOOK: Duration = Duration::from_millis(100);
 
 /// Tells dispatch that something waits.
 #[derive(Clone)]
@@ -129,14 +124,14 @@ impl Pulse {
 }
 
 /// Starts both directions and the receipts with what waits in the outbox. `changes` rises when something changed that
-/// a block may rest on: a Secret, or the integration. `stop` ends it; the context's workers hear it too. The inbound
-/// lanes begin after `hold`.
+/// a block may rest on: a Secret, or the integration. `stop` ends it; the context's workers hear it too. Each direction's
+/// lanes begin after its hold.
 pub async fn start(
     context: Arc<Context>,
     directions: Directions,
     changes: watch::Receiver<u64>,
     stop: watch::Sender<bool>,
-    hold: Hold,
+    holds: Holds,
 ) -> Result<(Dispatch, Wake), OutboxError> {
     let waiting = context.outbox.lanes().await?;
     let (outbound_lanes, inbound_lanes) = by_direction(waiting, context.clock.now());
@@ -176,40 +171,37 @@ pub async fn start(
         outbound,
         receipts: Arc::clone(&context.bell),
     };
-    let clock = Arc::clone(&context.clock);
     let receipts = ReceiptLoop {
         context,
         wake: wake.clone(),
         changes,
         stop: stop.subscribe(),
     };
-    let first_look = hold.wait(stop.subscribe());
-    let time_is_known = until_the_time_is_known(clock, stop.subscribe());
     let loops = vec![
-        tokio::spawn(async move {
-            first_look.await;
-            inbound_loop.run(inbound_lanes).await;
-        }),
-        tokio::spawn(async move {
-            time_is_known.await;
-            outbound_loop.run(outbound_lanes).await;
-        }),
+        spawn(
+            holds.inbound.wait(stop.subscribe()),
+            inbound_loop,
+            inbound_lanes,
+        ),
+        spawn(
+            holds.outbound.wait(stop.subscribe()),
+            outbound_loop,
+            outbound_lanes,
+        ),
         tokio::spawn(receipts.run()),
     ];
     Ok((Dispatch { stop, loops }, wake))
 }
 
-/// Each send tells Twilio how much of its validity is left, and a listing is compared with the time of its mark: replies
-/// wait for a platform's first answer, which the looks for the integration and for missed messages bring. But not for
-/// ever: a send may be what brings it.
-async fn until_the_time_is_known(clock: Arc<dyn Clock>, mut stop: watch::Receiver<bool>) {
-    let give_up = Instant::now() + TIME_PATIENCE;
-    while clock.sure().is_none() && Instant::now() < give_up && !*stop.borrow() {
-        tokio::select! {
-            () = tokio::time::sleep(TIME_LOOK) => {}
-            _ = stop.changed() => return,
-        }
-    }
+fn spawn<W: Worker>(
+    hold: impl Future<Output = ()> + Send + 'static,
+    direction: DirectionLoop<W>,
+    waiting: Due,
+) -> JoinHandle<()> {
+    tokio::spawn(async move {
+        hold.await;
+        direction.run(waiting).await;
+    })
 }
 
 /// Lanes, each with the time until its head may be tried.

@@ -4,7 +4,7 @@
 //! Guarantees: a message is stored once, whether the webhook or the list brings it; the mark moves only over what was
 //! looked through to its end; one call to Twilio at a time, bounded in pages and time, one window of messages in
 //! memory. The first pass takes everything since the mark and puts it before what arrived since the start, and the
-//! inbound lanes wait for it a little ([`Hold`]); later passes take what is older than two minutes.
+//! inbound lanes wait for it a little ([`Hold`](crate::dispatch::hold::Hold)); later passes take what is older than two minutes.
 //!
 //! What it cannot do: find agents' messages that Genesys gave up on, or a text that Twilio redacted.
 //!
@@ -53,30 +53,6 @@ pub struct Timings {
     pub ask_after: Duration,
     /// Messages a page.
     pub page_size: u16,
-}
-
-/// What the inbound lanes wait for at the start.
-#[derive(Clone)]
-pub struct Hold {
-    /// True when the first pass is over.
-    pub over: watch::Receiver<bool>,
-    /// But not longer than this.
-    pub at_most: Duration,
-}
-
-impl Hold {
-    /// Waits until the lanes may start, or the relay stops.
-    pub async fn wait(mut self, mut stop: watch::Receiver<bool>) {
-        tokio::select! {
-            // A sender that is gone ends the wait as well.
-            over = tokio::time::timeout(self.at_most, self.over.wait_for(|over| *over)) => {
-                if over.is_err() {
-                    tracing::warn!("the first look for missed messages takes long; customers' messages are delivered meanwhile");
-                }
-            }
-            _ = stop.wait_for(|stop| *stop) => {}
-        }
-    }
 }
 
 /// What healing works with.

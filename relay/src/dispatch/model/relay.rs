@@ -18,9 +18,9 @@ use crate::clock::{Clock, ManualClock};
 use crate::dispatch::budget::Budget;
 use crate::dispatch::callbacks::Callbacks;
 use crate::dispatch::context::Context;
+use crate::dispatch::hold::{Hold, Holds};
 use crate::dispatch::search::Waits;
 use crate::dispatch::{self, Directions, Dispatch, Wake};
-use crate::heal::Hold;
 use crate::outbox::sqlite::SqliteOutbox;
 use crate::outbox::{Identity, NewRow, Outbox, OutboxError, Rank, StatusReport};
 use crate::public_url::PublicUrl;
@@ -66,14 +66,19 @@ impl Relay {
             chance: Arc::new(SystemChance),
             stop: stop.subscribe(),
         };
+        let hold = Hold {
+            over: watch::channel(true).1,
+            at_most: Duration::ZERO,
+            late: None,
+        };
         let (dispatch, wake) = dispatch::start(
             Arc::new(context),
             Directions::default(),
             changes.subscribe(),
             stop,
-            Hold {
-                over: watch::channel(true).1,
-                at_most: Duration::ZERO,
+            Holds {
+                inbound: hold.clone(),
+                outbound: hold,
             },
         )
         .await
