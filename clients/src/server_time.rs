@@ -42,7 +42,7 @@ impl LastServerTime {
 }
 
 /// The time in a `Date` header: the one form that RFC 9110 has senders use.
-fn date(headers: &HeaderMap) -> Option<Timestamp> {
+pub(crate) fn date(headers: &HeaderMap) -> Option<Timestamp> {
     static PARSER: DateTimeParser = DateTimeParser::new();
     let text = header_text(headers, header::DATE.as_str())?;
     PARSER.parse_timestamp(text.trim()).ok()

@@ -6,9 +6,7 @@
 
 use std::fmt;
 
-use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::{Timestamp, tz::TimeZone};
-use reqwest::header;
 use serde::Deserialize;
 
 use super::answer::Operation;
@@ -17,8 +15,9 @@ use super::ids::MessageSid;
 use super::message::{Message, MessagePage};
 use super::number::non_empty;
 use crate::error::ApiError;
-use crate::http::{Answer, header_text};
+use crate::http::Answer;
 use crate::mask;
+use crate::server_time::date;
 
 /// Messages a page: the longest bodies of so many stay below the largest answer that is read.
 pub const RECEIVED_PAGE_SIZE: u16 = 50;
@@ -149,15 +148,8 @@ fn read_page(answer: &Answer) -> Result<ReceivedPage, ApiError> {
             .next_page_uri
             .filter(|uri| !uri.is_empty())
             .map(NextPage),
-        served: served(answer),
+        served: date(&answer.headers),
     })
-}
-
-/// The `Date` of an answer.
-fn served(answer: &Answer) -> Option<Timestamp> {
-    static PARSER: DateTimeParser = DateTimeParser::new();
-    let date = header_text(&answer.headers, header::DATE.as_str())?;
-    PARSER.parse_timestamp(date).ok()
 }
 
 fn pairs(filter: &ReceivedFilter) -> Vec<(&'static str, String)> {
