@@ -24,18 +24,7 @@ relay:
   podAnnotations: {example.com/scrape: 'true'}
   httpsProxy: http://proxy.example.com:3128
   noProxy: .cluster.local
-  caBundle: |
-    -----BEGIN CERTIFICATE-----
-    MIIBhTCCASugAwIBAgIUMpqGw8Bc00aLC66Zb+b43+859i0wCgYIKoZIzj0EAwIw
-    FzEVMBMGA1UEAwwMRXhhbXBsZSBSb290MCAXDTI2MTEyNTIyNDQyOVoYDzIxMjYx
-    MTAxMjI0NDI5WjAXMRUwEwYDVQQDDAxFeGFtcGxlIFJvb3QwWTATBgcqhkjOPQIB
-    BggqhkjOPQMBBwNCAASnmQhsSezZY7kuZdZJ2DNGkGEWY7ZUCr1wZVs/gcOpuHy7
-    vOVfVZDGNycF5YQOikNsthhc25hVvJWHwdnaQMLQo1MwUTAdBgNVHQ4EFgQU6TRs
-    UOiw2qPZjoj/rcI7O8TrbtswHwYDVR0jBBgwFoAU6TRsUOiw2qPZjoj/rcI7O8Tr
-    btswDwYDVR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNIADBFAiB2JrSAjDgLlJLs
-    6mWKUAxDHQ5Q89j0VnfuZIzYj2JnZwIhAOlcuF31Hkok9dBpB3PQfkVS1r62l4O6
-    Kvgllx7xHAkr
-    -----END CERTIFICATE-----
+  caBundle: EXAMPLE_ROOT
   logFormat: text
   otlpEndpoint: http://collector.observability:4318
   networkPolicy:
@@ -43,6 +32,12 @@ relay:
     monitoringNamespaces: [monitoring]
 platforms: {genesysBaseUrl: 'http://sandbox:8081', twilioBaseUrl: 'http://sandbox:8082'}
 ";
+
+/// The settings with a root certificate that can be read.
+pub(crate) fn with_root(settings: &str) -> String {
+    let root = include_str!("example-root.pem");
+    settings.replace("EXAMPLE_ROOT", &format!("{root:?}"))
+}
 
 pub(crate) fn settings() -> OperatorSettings {
     OperatorSettings::parse(SETTINGS).expect("the fixture's settings are valid")
@@ -72,7 +67,8 @@ pub(crate) fn validated() -> ValidatedBridge {
 }
 
 pub(crate) fn with_every_setting() -> ValidatedBridge {
-    let settings = OperatorSettings::parse(FULL).expect("the fixture's settings are valid");
+    let settings =
+        OperatorSettings::parse(&with_root(FULL)).expect("the fixture's settings are valid");
     ValidatedBridge {
         relay: Arc::new(settings.relay),
         genesys_base_url: settings.platforms.genesys_base_url,

@@ -237,21 +237,13 @@ fn blocks(relay: &RelaySettings) -> Checked {
 
 fn network(relay: &RelaySettings) -> Checked {
     blocks(relay)?;
-    let proxy = relay
-        .https_proxy
-        .iter()
-        .find(|proxy| !Url::parse(proxy).is_ok_and(|url| is_web(&url)));
-    // The value may hold a password.
-    refuse(proxy, "relay.httpsProxy", |_| {
-        "must be an address such as http://proxy.example.com:3128".to_owned()
-    })?;
-    let collector = relay
-        .otlp_endpoint
-        .iter()
-        .find(|collector| !Url::parse(collector).is_ok_and(|url| is_web(&url)));
-    refuse(collector, "relay.otlpEndpoint", |_| {
-        "must be an address such as http://collector.observability:4318".to_owned()
-    })?;
+    let (proxy, collector) = (relay.https_proxy.as_ref(), relay.otlp_endpoint.as_ref());
+    address("relay.httpsProxy", proxy, "http://proxy.example.com:3128")?;
+    address(
+        "relay.otlpEndpoint",
+        collector,
+        "http://collector.observability:4318",
+    )?;
     if let Some(bundle) = &relay.ca_bundle {
         let broken = http::check_roots(bundle.as_bytes()).err();
         refuse(broken, "relay.caBundle", |reason| {
@@ -268,6 +260,14 @@ fn network(relay: &RelaySettings) -> Checked {
         .find(|name| name.len() > LONGEST_LABEL || name.contains('.') || !is_subdomain(name));
     refuse(bad, "relay.networkPolicy.monitoringNamespaces", |name| {
         format!("has {name:?}, which is no name of a namespace")
+    })
+}
+
+/// The value may hold a password, and is not repeated.
+fn address(field: &'static str, given: Option<&String>, example: &str) -> Checked {
+    let bad = given.filter(|text| !Url::parse(text).is_ok_and(|url| is_web(&url)));
+    refuse(bad, field, |_| {
+        format!("must be an address such as {example}")
     })
 }
 
@@ -335,6 +335,7 @@ fn is_label_value(value: &str) -> bool {
 mod tests {
     #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+    use crate::build::fixture::with_root;
     use crate::settings::OperatorSettings;
     use rstest::rstest;
 
@@ -437,18 +438,7 @@ relay:
   podAnnotations: {example.com/scrape: 'true'}
   httpsProxy: http://proxy.example.com:3128
   noProxy: .cluster.local
-  caBundle: |
-    -----BEGIN CERTIFICATE-----
-    MIIBhTCCASugAwIBAgIUMpqGw8Bc00aLC66Zb+b43+859i0wCgYIKoZIzj0EAwIw
-    FzEVMBMGA1UEAwwMRXhhbXBsZSBSb290MCAXDTI2MTEyNTIyNDQyOVoYDzIxMjYx
-    MTAxMjI0NDI5WjAXMRUwEwYDVQQDDAxFeGFtcGxlIFJvb3QwWTATBgcqhkjOPQIB
-    BggqhkjOPQMBBwNCAASnmQhsSezZY7kuZdZJ2DNGkGEWY7ZUCr1wZVs/gcOpuHy7
-    vOVfVZDGNycF5YQOikNsthhc25hVvJWHwdnaQMLQo1MwUTAdBgNVHQ4EFgQU6TRs
-    UOiw2qPZjoj/rcI7O8TrbtswHwYDVR0jBBgwFoAU6TRsUOiw2qPZjoj/rcI7O8Tr
-    btswDwYDVR0TAQH/BAUwAwEB/zAKBggqhkjOPQQDAgNIADBFAiB2JrSAjDgLlJLs
-    6mWKUAxDHQ5Q89j0VnfuZIzYj2JnZwIhAOlcuF31Hkok9dBpB3PQfkVS1r62l4O6
-    Kvgllx7xHAkr
-    -----END CERTIFICATE-----
+  caBundle: EXAMPLE_ROOT
   logFormat: json
   otlpEndpoint: http://collector.observability:4318
   storage: {size: 2Gi, storageClassName: fast}
@@ -461,7 +451,7 @@ relay:
 checks: {intervalSeconds: 600}
 platforms: {genesysBaseUrl: 'http://sandbox:8081', twilioBaseUrl: 'http://sandbox:8082'}
 ";
-        let settings = OperatorSettings::parse(text).unwrap();
+        let settings = OperatorSettings::parse(&with_root(text)).unwrap();
         assert_eq!(settings.relay.network_policy.extra_egress.len(), 2);
         assert_eq!(
             settings.relay.tolerations[0].key.as_deref(),
