@@ -50,6 +50,27 @@ pub async fn lost_text(tenant: &Tenant, customer: &str, text: &str) -> String {
     sid
 }
 
+/// So many texts, of these customers in turn, of which no webhook arrives: nobody can be reached. Returns once Twilio has
+/// given them up.
+pub async fn lost_texts(
+    tenant: &Tenant,
+    customers: &[&str],
+    count: usize,
+    pause: Duration,
+) -> Vec<String> {
+    let mut sids = Vec::new();
+    for number in 0..count {
+        let customer = customers[number % customers.len()];
+        let text = format!("quokka {number:03}");
+        sids.push(tenant.sandbox.customer_sends(customer, &text).await);
+        tokio::time::sleep(pause).await;
+    }
+    for sid in &sids {
+        given_up(tenant, sid).await;
+    }
+    sids
+}
+
 /// Waits until Twilio has tried a message's webhook as often as its address says, in vain.
 pub async fn given_up(tenant: &Tenant, sid: &str) {
     eventually("Twilio gave up", SOON, || async {

@@ -87,6 +87,12 @@ pub async fn sent(tenant: &Tenant, count: usize) -> Vec<String> {
     .await
 }
 
+/// The texts of customers that reached Genesys, in order.
+pub fn texts_on_the_desk(tenant: &Tenant) -> Vec<String> {
+    let seen = tenant.sandbox.log().genesys_inbound;
+    seen.into_iter().map(|seen| seen.text).collect()
+}
+
 /// A number that the environment sets, for suites that run longer where there is time.
 ///
 /// # Panics

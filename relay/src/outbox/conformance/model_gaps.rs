@@ -133,19 +133,9 @@ impl Reference {
         position: i64,
         (time, found): (Timestamp, Timestamp),
     ) {
-        self.waiting.push(Row {
-            name: name.to_owned(),
-            lane: lane.clone(),
-            place: (true, position, self.appended),
-            accepted: found,
-            time,
-            not_before: Timestamp::UNIX_EPOCH,
-            tries: 0,
-            strikes: 0,
-            next_part: 0,
-            mark: None,
-            doubt: None,
-        });
+        let place = (true, position, self.appended);
+        self.waiting
+            .push(Row::untried(name, lane, place, (found, time)));
         let last = self.times.entry(lane.clone()).or_insert(time);
         *last = time.max(*last);
     }

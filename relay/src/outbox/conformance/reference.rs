@@ -26,6 +26,30 @@ pub(super) struct Row {
     pub(super) doubt: Option<String>,
 }
 
+impl Row {
+    /// One that nobody has tried yet; `times` are those of its arrival and of its message.
+    pub(super) fn untried(
+        name: &str,
+        lane: &LaneKey,
+        place: (bool, i64, usize),
+        (accepted, time): (Timestamp, Timestamp),
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            lane: lane.clone(),
+            place,
+            accepted,
+            time,
+            not_before: Timestamp::UNIX_EPOCH,
+            tries: 0,
+            strikes: 0,
+            next_part: 0,
+            mark: None,
+            doubt: None,
+        }
+    }
+}
+
 #[derive(Debug, Clone)]
 pub(super) struct Send {
     /// The first send of its part that was in doubt when this one was marked.
@@ -124,19 +148,9 @@ impl Reference {
             Order::Claimed(Some(time)) => (time.as_millisecond(), time),
             Order::Claimed(None) => (self.behind_all(lane, now), now),
         };
-        self.waiting.push(Row {
-            name: name.to_owned(),
-            lane: lane.clone(),
-            place: (true, position, self.appended),
-            accepted: now,
-            time,
-            not_before: Timestamp::UNIX_EPOCH,
-            tries: 0,
-            strikes: 0,
-            next_part: 0,
-            mark: None,
-            doubt: None,
-        });
+        let place = (true, position, self.appended);
+        self.waiting
+            .push(Row::untried(name, lane, place, (now, time)));
     }
 
     fn next_time(&mut self, lane: &LaneKey, now: Timestamp) -> Timestamp {

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use messaging_bridge_sandbox::{Effect, Endpoint, Fault, NumberSettings, ServiceSettings};
 use messaging_bridge_suites::healing::{
-    OFTEN, a_while, cut, gaps, given_up, is_late, looked, lost_text, mend, on_the_desk, start,
-    texts_of,
+    OFTEN, a_while, cut, gaps, given_up, is_late, looked, lost_text, lost_texts, mend, on_the_desk,
+    start, texts_of,
 };
-use messaging_bridge_suites::process::{Relay, reqwest_client};
+use messaging_bridge_suites::process::Relay;
 use messaging_bridge_suites::signed::{post_twilio, sms, with};
 use messaging_bridge_suites::tenant::{Spec, Tenant, fast};
 use messaging_bridge_suites::{SOON, eventually};
@@ -214,16 +214,8 @@ async fn a_gap_of_many_pages_heals_window_by_window_and_in_order() {
     let (tenant, ann) = tenant().await;
     let relay = start(RELAY, &tenant, &[]).await;
     relay.stop().await;
-    let mut sids = Vec::new();
-    for number in 0..45 {
-        let customer = [ann.as_str(), BOB][number % 2];
-        let text = format!("quokka {number:02}");
-        sids.push(tenant.sandbox.customer_sends(customer, &text).await);
-        tokio::time::sleep(Duration::from_millis(110)).await;
-    }
-    for sid in &sids {
-        given_up(&tenant, sid).await;
-    }
+    let pause = Duration::from_millis(110);
+    let sids = lost_texts(&tenant, &[&ann, BOB], 45, pause).await;
     let mark = tenant.sandbox.request_mark();
     let relay = Relay::start_with(RELAY, &tenant, &[("MB_HEAL_PAGE_SIZE", "2")]).await;
     let seen = on_the_desk(&tenant, &sids).await;
@@ -247,24 +239,14 @@ async fn a_gap_of_more_pages_than_a_pass_reads_heals_piece_by_piece() {
     let (tenant, ann) = tenant().await;
     let relay = start(RELAY, &tenant, &[]).await;
     relay.stop().await;
-    let mut sids = Vec::new();
-    for number in 0..130 {
-        let text = format!("quokka {number:03}");
-        sids.push(tenant.sandbox.customer_sends(&ann, &text).await);
-        tokio::time::sleep(Duration::from_millis(15)).await;
-    }
-    for sid in &sids {
-        given_up(&tenant, sid).await;
-    }
+    let sids = lost_texts(&tenant, &[&ann], 130, Duration::from_millis(15)).await;
     let relay = Relay::start_with(RELAY, &tenant, &[("MB_HEAL_PAGE_SIZE", "2")]).await;
     let seen = on_the_desk(&tenant, &sids).await;
     let texts = texts_of(&seen, &ann);
     assert!(texts.is_sorted(), "{texts:?}");
     assert_eq!(seen.len(), 130);
     looked(&relay).await;
-    let url = tenant.admin().join("/metrics").expect("a valid path");
-    let answer = reqwest_client().get(url).send().await;
-    let metrics = answer.expect("it answers").text().await.expect("a text");
+    let metrics = relay.metrics().await;
     assert!(
         metrics.contains("gap_passes_total{outcome=\"piece\"}"),
         "{metrics}"

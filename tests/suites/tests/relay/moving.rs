@@ -6,7 +6,7 @@ use messaging_bridge_sandbox::{Effect, Endpoint, Fault};
 use messaging_bridge_suites::command::{NOBODY, command, command_with, place};
 use messaging_bridge_suites::process::Relay;
 use messaging_bridge_suites::tenant::Tenant;
-use messaging_bridge_suites::{SOON, eventually, running};
+use messaging_bridge_suites::{SOON, eventually, running, texts_on_the_desk};
 
 use crate::RELAY;
 
@@ -79,14 +79,7 @@ async fn a_stopped_bridge_moves_to_an_empty_directory_and_goes_on_there() {
     tenant.sandbox.set_faults([]);
     let relay = Relay::start(RELAY, &tenant).await;
     relay.until_drained(SOON).await;
-    let texts: Vec<String> = tenant
-        .sandbox
-        .log()
-        .genesys_inbound
-        .into_iter()
-        .map(|seen| seen.text)
-        .collect();
-    assert_eq!(texts, ["quokka waits"]);
+    assert_eq!(texts_on_the_desk(&tenant), ["quokka waits"]);
     relay.stop().await;
 }
 

@@ -201,15 +201,7 @@ async fn a_receipt_that_genesys_answers_as_failed_is_seen() {
         last.contains("UnknownMessage") || last.contains("No such"),
         "{status}"
     );
-    let url = tenant.admin().join("/metrics").expect("a valid path");
-    let metrics = messaging_bridge_suites::process::reqwest_client()
-        .get(url)
-        .send()
-        .await
-        .expect("the admin address answers")
-        .text()
-        .await
-        .expect("the metrics are text");
+    let metrics = relay.metrics().await;
     assert!(
         metrics
             .contains("messaging_bridge_relay_receipts_total{status=\"Sent\",outcome=\"refused\"}")

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use messaging_bridge_sandbox::{Effect, Endpoint, Fault};
-use messaging_bridge_suites::process::{Relay, reqwest_client};
+use messaging_bridge_suites::doubt::bodies;
+use messaging_bridge_suites::process::Relay;
 use messaging_bridge_suites::signed::{post_twilio, sms};
 use messaging_bridge_suites::tenant::{Spec, Tenant, fast};
-use messaging_bridge_suites::{SOON, eventually, final_receipt};
+use messaging_bridge_suites::{SOON, eventually, final_receipt, texts_on_the_desk};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -62,14 +63,7 @@ async fn genesys_asking_for_patience_is_obeyed_and_nothing_is_lost() {
         "came after {:?}",
         began.elapsed()
     );
-    let texts: Vec<String> = tenant
-        .sandbox
-        .log()
-        .genesys_inbound
-        .into_iter()
-        .map(|seen| seen.text)
-        .collect();
-    assert_eq!(texts, ["quokka one", "quokka two"]);
+    assert_eq!(texts_on_the_desk(&tenant), ["quokka one", "quokka two"]);
     relay.stop().await;
 }
 
@@ -246,13 +240,7 @@ async fn dying_tokens_cost_nothing_but_a_new_one() {
         .await;
     }
     relay.until_drained(SOON).await;
-    let texts: Vec<String> = tenant
-        .sandbox
-        .log()
-        .genesys_inbound
-        .into_iter()
-        .map(|seen| seen.text)
-        .collect();
+    let texts = texts_on_the_desk(&tenant);
     let expected: Vec<String> = (0..10).map(|number| format!("quokka {number}")).collect();
     assert_eq!(texts, expected);
     assert!(blocked(&relay.status().await, "inbound").is_null());
@@ -316,15 +304,7 @@ async fn metrics_have_bounded_labels_and_no_numbers() {
     let id = tenant.sandbox.agent_sends(&customer, "quokka").await;
     final_receipt(&tenant, &id).await;
     relay.until_drained(SOON).await;
-    let url = tenant.admin().join("/metrics").expect("a valid path");
-    let text = reqwest_client()
-        .get(url)
-        .send()
-        .await
-        .expect("the admin address answers")
-        .text()
-        .await;
-    let text = text.expect("the metrics are text");
+    let text = relay.metrics().await;
     assert!(
         text.contains(
             "messaging_bridge_relay_webhooks_total{hook=\"twilio_inbound\",verdict=\"accepted\"} 20"
@@ -376,14 +356,7 @@ async fn twilio_asking_for_patience_is_obeyed_and_nothing_is_lost() {
         "came after {:?}",
         began.elapsed()
     );
-    let bodies: Vec<String> = tenant
-        .sandbox
-        .log()
-        .twilio_sends
-        .into_iter()
-        .map(|send| send.body)
-        .collect();
-    assert_eq!(bodies, ["quokka one", "quokka two"]);
+    assert_eq!(bodies(&tenant), ["quokka one", "quokka two"]);
     relay.stop().await;
 }
 

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use messaging_bridge_sandbox::{Effect, Endpoint, Fault};
-use messaging_bridge_suites::process::reqwest_client;
 use messaging_bridge_suites::tenant::{Spec, Tenant};
 use messaging_bridge_suites::{SOON, doubt, eventually, sent};
 use rstest::rstest;
@@ -218,9 +217,7 @@ async fn replies_that_expire_during_a_block_are_told_and_seen_without_their_turn
         assert_eq!(receipt.status, "Failed");
         assert_eq!(receipt.reasons[0].code.as_deref(), Some("MessageExpired"));
     }
-    let url = tenant.admin().join("/metrics").expect("a valid path");
-    let answer = reqwest_client().get(url).send().await;
-    let metrics = answer.expect("it answers").text().await.expect("a text");
+    let metrics = relay.metrics().await;
     let ended = metrics
         .lines()
         .find(|line| line.contains("messages_total{") && line.contains("outcome=\"expired\""));

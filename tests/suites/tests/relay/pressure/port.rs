@@ -165,12 +165,7 @@ async fn form_bombs_are_refused_before_they_are_taken_apart() {
     webhook_is_answered(&tenant, 1).await;
     relay.until_drained(SOON).await;
     eventually("they are counted", SOON, || async {
-        let url = tenant.admin().join("/metrics").expect("a valid path");
-        let text = messaging_bridge_suites::process::reqwest_client()
-            .get(url)
-            .send()
-            .await;
-        let text = text.expect("the admin address answers").text().await.ok()?;
+        let text = relay.metrics().await;
         text.contains("hook=\"twilio_inbound\",verdict=\"malformed\"} 8")
             .then_some(())
     })
