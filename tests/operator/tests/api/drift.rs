@@ -247,6 +247,8 @@ pub(crate) async fn a_status_changed_by_hand_is_put_right_and_additions_stay() {
                 && status["integration"]["id"] == scene.integration.as_str()
         })
         .await;
+    // The Event of what was put right is told after the status: before this look ends.
+    scene.look().await;
     // What somebody else has added stays, and is no reason to write again.
     let mark = scene.plane.mark();
     for _ in 0..2 {
