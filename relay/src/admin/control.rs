@@ -23,6 +23,7 @@ use crate::dispatch::Wake;
 use crate::message::{CustomerId, Message};
 use crate::outbox::{
     DeadLetter, DeadLetterDetail, DeadLetterId, Forgotten, LetterSelection, Outbox, OutboxError,
+    Replayed,
 };
 
 /// Dead letters listed at most.
@@ -91,6 +92,10 @@ struct ShowQuery {
 pub struct ReplayAnswer {
     /// Lanes that got messages again.
     pub lanes: usize,
+    /// Messages that were appended again.
+    pub messages: u64,
+    /// Messages that stay dead letters, since the queue has no room for them.
+    pub left: u64,
 }
 
 /// The answer of `POST /dead-letters/purge`, whose body is a [`LetterSelection`].
@@ -207,17 +212,30 @@ async fn replay(
     if let Some(refusal) = control.refusal(selection).await? {
         return Ok(refusal);
     }
-    let lanes = control.outbox.replay(selection).await?;
-    let count = lanes.len();
-    if count > 0 {
-        tracing::info!(lanes = count, "dead letters were appended again");
+    let Replayed {
+        lanes,
+        messages,
+        left,
+    } = control.outbox.replay(selection).await?;
+    let answer = ReplayAnswer {
+        lanes: lanes.len(),
+        messages,
+        left,
+    };
+    if messages + left > 0 {
+        tracing::info!(
+            messages,
+            left,
+            lanes = answer.lanes,
+            "dead letters were appended again"
+        );
     }
     if let Some(wake) = &control.wake {
         for lane in lanes {
             wake.lane(lane);
         }
     }
-    Ok(Json(ReplayAnswer { lanes: count }).into_response())
+    Ok(Json(answer).into_response())
 }
 
 async fn purge(

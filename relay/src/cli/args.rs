@@ -89,33 +89,32 @@ impl Configuration {
     }
 }
 
+/// An address to listen on, or to reach a listener at.
+fn address(given: &str) -> Result<SocketAddr, &'static str> {
+    given
+        .parse()
+        .map_err(|_| "give an IP address and a port, like 127.0.0.1:9091; names are not looked up")
+}
+
+/// The id of a dead letter.
+fn letter_id(given: &str) -> Result<i64, &'static str> {
+    given
+        .parse()
+        .map_err(|_| "an id is a whole number, as `dead-letters list` shows it")
+}
+
 #[derive(Debug, Args)]
 pub(super) struct RunArgs {
     #[command(flatten)]
     pub(super) configuration: Configuration,
     /// Where webhooks are taken: below the public URL, or behind the proxy that serves it.
-    #[arg(
-        long,
-        value_name = "ADDR",
-        env = "MB_LISTEN",
-        default_value = "0.0.0.0:8080"
-    )]
+    #[arg(long, value_name = "ADDR", env = "MB_LISTEN", default_value = "0.0.0.0:8080", value_parser = address)]
     pub(super) listen: SocketAddr,
     /// Where health, metrics and status are served. Read-only, but not for the public.
-    #[arg(
-        long,
-        value_name = "ADDR",
-        env = "MB_ADMIN_LISTEN",
-        default_value = "0.0.0.0:9090"
-    )]
+    #[arg(long, value_name = "ADDR", env = "MB_ADMIN_LISTEN", default_value = "0.0.0.0:9090", value_parser = address)]
     pub(super) admin_listen: SocketAddr,
     /// Where the relay's own commands reach it; a loopback address.
-    #[arg(
-        long,
-        value_name = "ADDR",
-        env = "MB_CONTROL_LISTEN",
-        default_value = "127.0.0.1:9091"
-    )]
+    #[arg(long, value_name = "ADDR", env = "MB_CONTROL_LISTEN", default_value = "127.0.0.1:9091", value_parser = address)]
     pub(super) control_listen: SocketAddr,
     /// Where messages are stored until they are delivered; a directory on a local file system, one relay each.
     #[arg(long, value_name = "DIR", env = "MB_DATA_DIR", default_value = "data")]
@@ -211,7 +210,7 @@ pub(super) enum DeadLettersCommand {
         #[command(flatten)]
         place: StoreArgs,
         /// Its id, as `list` shows it.
-        #[arg(value_name = "ID")]
+        #[arg(value_name = "ID", value_parser = letter_id)]
         id: i64,
         /// Shows its text and the whole number, too. The relay logs that it was asked for.
         #[arg(long)]
@@ -238,10 +237,10 @@ pub(super) enum DeadLettersCommand {
 #[group(required = true, multiple = false)]
 pub(super) struct WhichArgs {
     /// The id of one, as `list` shows it.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = letter_id)]
     pub(super) id: Option<i64>,
     /// All of the same customer and direction as this one.
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = letter_id)]
     pub(super) lane_of: Option<i64>,
     /// All of them.
     #[arg(long)]
@@ -252,12 +251,7 @@ pub(super) struct WhichArgs {
 #[derive(Debug, Args)]
 pub(super) struct StoreArgs {
     /// The control listener of the running relay.
-    #[arg(
-        long,
-        value_name = "ADDR",
-        env = "MB_CONTROL_LISTEN",
-        default_value = "127.0.0.1:9091"
-    )]
+    #[arg(long, value_name = "ADDR", env = "MB_CONTROL_LISTEN", default_value = "127.0.0.1:9091", value_parser = address)]
     pub(super) control: SocketAddr,
     /// The data directory, opened when no relay runs [default: data]. A running relay must work on the same one.
     #[arg(long, value_name = "DIR", env = "MB_DATA_DIR")]

@@ -27,15 +27,12 @@ pub(super) async fn run(command: DeadLettersCommand) -> Result<(), CliError> {
         }
         DeadLettersCommand::Replay { place, which } => {
             let store = Store::find(&place).await?;
-            let ReplayAnswer { lanes } = store
+            let answer = store
                 .post("/dead-letters/replay", &selection(&which))
                 .await?;
-            match lanes {
-                0 => say("there is nothing to append again"),
-                1 => say("appended again, in 1 lane"),
-                lanes => say(&format!("appended again, in {lanes} lanes")),
-            }
-            store.close().await
+            let told = appended(&answer);
+            store.close().await?;
+            told.map(|words| say(&words)).map_err(CliError::Failed)
         }
         DeadLettersCommand::Purge { place, which } => {
             let store = Store::find(&place).await?;
@@ -45,6 +42,38 @@ pub(super) async fn run(command: DeadLettersCommand) -> Result<(), CliError> {
             say(&format!("purged: {purged}"));
             store.close().await
         }
+    }
+}
+
+/// What became of a replay; an error when not all had room.
+fn appended(answer: &ReplayAnswer) -> Result<String, String> {
+    let ReplayAnswer {
+        lanes,
+        messages,
+        left,
+    } = *answer;
+    if messages + left == 0 {
+        return Ok("there is nothing to append again".into());
+    }
+    let lanes = counted(lanes as u64, "lane");
+    let appended = format!(
+        "appended again: {} in {lanes}",
+        counted(messages, "message")
+    );
+    if left == 0 {
+        return Ok(appended);
+    }
+    let left = counted(left, "message");
+    Err(format!(
+        "{appended}; {left} stayed, since the queue has no room for more: replay again when it has drained"
+    ))
+}
+
+/// A number of things.
+pub(super) fn counted(count: u64, thing: &str) -> String {
+    match count {
+        1 => format!("1 {thing}"),
+        count => format!("{count} {thing}s"),
     }
 }
 
@@ -121,4 +150,34 @@ fn closely(shown: &Shown) -> String {
 
 const fn yes(is: bool) -> &'static str {
     if is { "yes" } else { "no" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_replay_says_how_many_messages_went_and_which_stayed_and_why() {
+        let of = |lanes, messages, left| {
+            appended(&ReplayAnswer {
+                lanes,
+                messages,
+                left,
+            })
+        };
+        let nothing = "there is nothing to append again".to_owned();
+        assert_eq!(of(0, 0, 0), Ok(nothing));
+        assert_eq!(
+            of(1, 1, 0),
+            Ok("appended again: 1 message in 1 lane".to_owned())
+        );
+        assert_eq!(
+            of(2, 7, 0),
+            Ok("appended again: 7 messages in 2 lanes".to_owned())
+        );
+        let refused = of(1, 3, 1).expect_err("one stays");
+        let begins =
+            "appended again: 3 messages in 1 lane; 1 message stayed, since the queue has no room";
+        assert!(refused.starts_with(begins), "{refused}");
+    }
 }

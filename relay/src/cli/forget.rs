@@ -3,6 +3,7 @@
 use messaging_bridge_clients::twilio::E164;
 
 use super::args::ForgetArgs;
+use super::dead_letters::counted;
 use super::store::Store;
 use super::{CliError, say};
 use crate::admin::control::ForgetRequest;
@@ -25,6 +26,11 @@ pub(super) async fn run(arguments: ForgetArgs) -> Result<(), CliError> {
 
 fn customer(arguments: &ForgetArgs) -> Result<CustomerId, CliError> {
     let given = arguments.number.trim();
+    if given.is_empty() {
+        return Err(CliError::Usage(
+            "the number is empty: give the customer's number, or with --opaque the short code or name".into(),
+        ));
+    }
     if !arguments.opaque && given.parse::<E164>().is_err() {
         return Err(CliError::Usage(
             "the number is not in E.164 form, like +15551230000; for a short code or a name, add --opaque".into(),
@@ -50,11 +56,14 @@ fn told(forgotten: &Forgotten) -> String {
         ""
     };
     let mut lines = vec![format!(
-        "erased: {waiting} waiting messages, {dead_letters} dead letters, {receipts} receipts{contact}"
+        "erased: {}, {}, {}{contact}",
+        counted(*waiting, "waiting message"),
+        counted(*dead_letters, "dead letter"),
+        counted(*receipts, "receipt"),
     )];
     if *under_way > 0 {
         lines.push(format!(
-            "{under_way} of the messages had been handed to Twilio without a known answer: the customer may get them"
+            "of the messages {under_way} had been handed to Twilio without a known answer: the customer may get them"
         ));
     }
     lines.push(KEPT.into());
@@ -75,7 +84,7 @@ mod tests {
     #[case(
         "everything",
         Forgotten { waiting: 2, under_way: 1, dead_letters: 3, receipts: 4, contact: true },
-        "erased: 2 waiting messages, 3 dead letters, 4 receipts, the time of the last text\n1 of the messages had been"
+        "erased: 2 waiting messages, 3 dead letters, 4 receipts, the time of the last text\nof the messages 1 had been"
     )]
     fn what_was_erased_and_what_was_kept_is_said(
         #[case] case: &str,

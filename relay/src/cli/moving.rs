@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use super::args::{ExportArgs, ImportArgs};
+use super::dead_letters::counted;
 use super::store::Store;
 use super::{CliError, say, warn};
 use crate::clock::{Clock as _, SystemClock};
@@ -83,7 +84,11 @@ fn told(imported: Imported) -> String {
         dead_letters,
         copied,
     } = imported;
-    let counts = format!("imported: {waiting} waiting messages, {dead_letters} dead letters");
+    let counts = format!(
+        "imported: {}, {}",
+        counted(waiting, "waiting message"),
+        counted(dead_letters, "dead letter")
+    );
     match copied {
         0 => counts,
         copied => format!(

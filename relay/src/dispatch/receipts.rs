@@ -1,28 +1,33 @@
-//! Receipts to Genesys: outside the lanes, one at a time, within the budget's share.
+//! Receipts to Genesys: outside the lanes, a few at once, within the budget's share.
 //!
 //! A receipt is never worth a message: what Genesys refuses for good is dropped and counted, and what it does not take
 //! within a day is given up. It is chosen only when the budget grants a call, so that a `Delivered` which came
-//! meanwhile goes instead of the `Sent` that waited.
+//! meanwhile goes instead of the `Sent` that waited. Of one message, one receipt is under way at a time: a higher level
+//! never arrives before a lower one.
 
+mod patience;
+mod telling;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use messaging_bridge_clients::ErrorKind;
-use messaging_bridge_clients::genesys::ReceiptAnswer;
+use messaging_bridge_clients::genesys::GenesysMessageId;
 use tokio::sync::watch;
+use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
-use super::breaker;
+use self::patience::Patience;
+use self::telling::{Outcome, Teller};
 use super::budget::Class;
 use super::context::Context;
 use super::{Wake, retry};
-use crate::deliver::{notice, to_genesys};
-use crate::outbox::{Appended, OutboxError, WaitingReceipt};
+use crate::outbox::{OutboxError, WaitingReceipt};
 
-/// A receipt that Genesys did not take for so long is given up.
-const LIFE: Duration = Duration::from_hours(24);
-/// While Genesys is blocked for receipts, one is tried this often.
-const BLOCKED_WAIT: Duration = Duration::from_mins(1);
+/// While the integration's id is not known, nothing can be told. It is looked for again this often.
+const UNRESOLVED_WAIT: Duration = Duration::from_secs(5);
+/// After an error of the store.
+const STORE_WAIT: Duration = Duration::from_secs(1);
 
 /// What the loop of the receipts is started with.
 pub struct ReceiptLoop {
@@ -36,202 +41,119 @@ pub struct ReceiptLoop {
     pub stop: watch::Receiver<bool>,
 }
 
-/// So many receipts in a row that Genesys did not answer are an outage, as with messages: then one is tried this often,
-/// whatever waits.
-const OUTAGE: u32 = breaker::FAILURES;
-/// See [`OUTAGE`]; the others wait as well.
-const OUTAGE_WAIT: Duration = breaker::LONGEST_INTERVAL;
-
-/// What comes after a try.
-enum Next {
-    /// Look for another one.
-    Again,
-    /// Genesys did not answer.
-    Unanswered,
-    /// Genesys refuses all of them: wait, whatever else comes.
-    Blocked,
-    /// Wait until this time, or for the bell.
-    At(Instant),
-    /// Wait for the bell.
+/// What the loop waits for, beside the end of what is under way.
+enum Wait {
+    /// Nothing: there may be another receipt.
+    No,
+    /// This time, or the bell.
+    Until(Instant),
+    /// The bell.
     Bell,
-    /// The outbox is closed.
+    /// An end alone: enough are under way.
     End,
 }
 
 impl ReceiptLoop {
-    /// Runs until told to stop.
-    pub async fn run(mut self) {
-        let mut unanswered = 0;
-        while !*self.stop.borrow() {
-            let next = match self.next_due().await {
-                Ok(next) => next,
-                Err(OutboxError::Closed) => return,
+    /// Runs until told to stop, then waits for the receipts that are under way.
+    pub async fn run(self) {
+        let Self {
+            context,
+            wake,
+            mut changes,
+            mut stop,
+        } = self;
+        let bell = Arc::clone(&context.bell);
+        let mut receipts = Receipts {
+            teller: Arc::new(Teller { context, wake }),
+            patience: Patience::default(),
+            calls: JoinSet::new(),
+            under_way: HashMap::new(),
+        };
+        while !*stop.borrow() {
+            let wait = match receipts.start_one().await {
+                Ok(wait) => wait,
+                Err(OutboxError::Closed) => break,
                 Err(error) => {
                     tracing::warn!(%error, "could not look for receipts");
-                    Next::At(Instant::now() + Duration::from_secs(1))
+                    Wait::Until(Instant::now() + STORE_WAIT)
                 }
             };
-            let next = if matches!(next, Next::Again) {
-                self.send_one().await
-            } else {
-                next
+            let (at, for_bell) = match wait {
+                Wait::No => (Some(Instant::now()), false),
+                Wait::Until(at) => (Some(at), true),
+                Wait::Bell => (None, true),
+                Wait::End => (None, false),
             };
-            unanswered = match next {
-                Next::Unanswered => unanswered + 1,
-                Next::Again => 0,
-                _ => unanswered,
-            };
-            match next {
-                Next::Unanswered if unanswered >= OUTAGE => tokio::select! {
-                    () = tokio::time::sleep(OUTAGE_WAIT) => {}
-                    _ = self.stop.changed() => {}
-                },
-                Next::Blocked => tokio::select! {
-                    () = tokio::time::sleep(BLOCKED_WAIT) => {}
-                    _ = self.changes.changed() => {}
-                    _ = self.stop.changed() => {}
-                },
-                Next::Again | Next::Unanswered => {}
-                Next::End => return,
-                Next::Bell => tokio::select! {
-                    () = self.context.bell.notified() => {}
-                    _ = self.stop.changed() => {}
-                },
-                Next::At(at) => tokio::select! {
-                    () = tokio::time::sleep_until(at) => {}
-                    () = self.context.bell.notified() => {}
-                    _ = self.stop.changed() => {}
-                },
+            tokio::select! {
+                biased;
+                _ = stop.changed() => {}
+                Some(ended) = receipts.calls.join_next_with_id() => receipts.ended(ended),
+                Ok(()) = changes.changed() => receipts.patience.changed(),
+                () = bell.notified(), if for_bell => {}
+                () = tokio::time::sleep_until(at.unwrap_or_else(Instant::now)), if at.is_some() => {}
             }
         }
+        while receipts.calls.join_next().await.is_some() {}
     }
+}
 
-    async fn next_due(&self) -> Result<Next, OutboxError> {
-        let due = self.context.outbox.receipt_due().await?;
-        let integration_known = self.context.integration.borrow().is_some();
-        Ok(match due {
-            None => Next::Bell,
-            Some(_) if !integration_known => Next::At(Instant::now() + Duration::from_secs(5)),
-            Some(due) => match retry::until(due, self.context.clock.now()) {
-                Duration::ZERO => Next::Again,
-                wait => Next::At(Instant::now() + wait),
-            },
-        })
-    }
+/// The receipts under way, and how Genesys took the last ones.
+struct Receipts {
+    teller: Arc<Teller>,
+    patience: Patience,
+    calls: JoinSet<Outcome>,
+    under_way: HashMap<Id, GenesysMessageId>,
+}
 
-    async fn send_one(&self) -> Next {
-        let granted = self.context.budget.acquire(Class::Receipt);
-        if self.context.genesys.takes_receipts()
-            && self.context.unless_stopping(granted).await.is_none()
-        {
-            return Next::End;
+impl Receipts {
+    /// Starts the next receipt once the budget grants it, or says what to wait for.
+    async fn start_one(&mut self) -> Result<Wait, OutboxError> {
+        let context = Arc::clone(&self.teller.context);
+        if let Err(until) = self.patience.allows(Instant::now()) {
+            return Ok(Wait::Until(until));
         }
-        let now = self.context.clock.now();
-        match self.context.outbox.next_receipt(now).await {
-            Ok(Some(waiting)) => self.send(&waiting).await,
-            Ok(None) => Next::Again,
-            Err(OutboxError::Closed) => Next::End,
-            Err(error) => {
-                tracing::warn!(%error, "could not look for receipts");
-                Next::At(Instant::now() + Duration::from_secs(1))
-            }
+        if self.calls.len() >= self.patience.at_once() {
+            return Ok(Wait::End);
         }
-    }
-
-    async fn send(&self, waiting: &WaitingReceipt) -> Next {
-        let context = &self.context;
-        let Some(integration) = context.integration_now() else {
-            return Next::Again;
+        let Some(due) = context.outbox.receipt_due(self.messages()).await? else {
+            return Ok(Wait::Bell);
         };
-        let receipt = to_genesys::receipt(waiting, context.clock.now());
-        let Some(receipt) = receipt.filter(|_| context.genesys.takes_receipts()) else {
-            return self.done(waiting).await;
-        };
-        fail::fail_point!("receipt");
-        let result = context.genesys.send_receipt(&integration, &receipt).await;
-        context
-            .budget
-            .answered(result.as_ref().err(), context.genesys.rate_limit());
-        match result {
-            Ok(ReceiptAnswer::Accepted) => {
-                context.vitals.receipt(receipt.status, None);
-                self.done(waiting).await
-            }
-            Ok(ReceiptAnswer::Refused { reason }) => {
-                context.vitals.receipt_refused(receipt.status, &reason);
-                tracing::warn!(
-                    reason,
-                    status = receipt.status.as_str(),
-                    "Genesys took a receipt and says that it failed"
-                );
-                self.done(waiting).await
-            }
-            Err(error) => {
-                context.vitals.receipt(receipt.status, Some(&error));
-                tracing::warn!(%error, kind = error.kind.as_str(), "Genesys did not take a receipt");
-                match &error.kind {
-                    ErrorKind::Permanent => self.done(waiting).await,
-                    _ if context.age(waiting.created) > LIFE => self.done(waiting).await,
-                    // The budget heard of it, and lets nobody through for so long.
-                    ErrorKind::Throttled { .. } => Next::Again,
-                    ErrorKind::Blocked(_) => {
-                        // The others would meet the same answer: they wait as well.
-                        self.put_back(waiting, Duration::ZERO).await;
-                        Next::Blocked
-                    }
-                    ErrorKind::Transient | ErrorKind::Ambiguous => {
-                        let wait = retry::after(waiting.tries, context.chance.fraction());
-                        self.put_back(waiting, wait).await;
-                        Next::Unanswered
-                    }
-                }
-            }
+        if context.integration_now().is_none() {
+            return Ok(Wait::Until(Instant::now() + UNRESOLVED_WAIT));
         }
+        let early = retry::until(due, context.clock.now());
+        if !early.is_zero() {
+            return Ok(Wait::Until(Instant::now() + early));
+        }
+        let granted = context.budget.acquire(Class::Receipt);
+        if context.genesys.takes_receipts() && context.unless_stopping(granted).await.is_none() {
+            return Ok(Wait::End);
+        }
+        let now = context.clock.now();
+        if let Some(waiting) = context.outbox.next_receipt(now, self.messages()).await? {
+            self.start(waiting);
+        }
+        Ok(Wait::No)
     }
 
-    /// Genesys has the receipt, or will never take it. Where failures are also told as messages, that message is stored
-    /// first: a receipt is repeated rather than its message forgotten.
-    async fn done(&self, waiting: &WaitingReceipt) -> Next {
-        if let Err(error) = self.notice(waiting).await {
-            tracing::warn!(%error, "the message that tells a failure could not be stored yet");
-            let wait = retry::after(waiting.tries, self.context.chance.fraction());
-            self.put_back(waiting, wait).await;
-            return Next::Again;
-        }
-        match self
-            .context
-            .insist(|| self.context.outbox.receipt_done(&waiting.receipt))
-            .await
-        {
-            Some(()) => Next::Again,
-            None => Next::End,
-        }
+    /// Of which messages a receipt is under way.
+    fn messages(&self) -> Vec<GenesysMessageId> {
+        self.under_way.values().cloned().collect()
     }
 
-    async fn notice(&self, waiting: &WaitingReceipt) -> Result<(), OutboxError> {
-        let context = &self.context;
-        if !context.failure_notices {
-            return Ok(());
-        }
-        let Some(row) = notice::row(waiting, context.clock.now()) else {
-            return Ok(());
-        };
-        let lane = row.lane.clone();
-        if let Appended::Stored(_) = context.outbox.append(row).await? {
-            self.wake.lane(lane);
-        }
-        Ok(())
+    fn start(&mut self, waiting: WaitingReceipt) {
+        let message = waiting.receipt.genesys_id.clone();
+        let teller = Arc::clone(&self.teller);
+        let call = self.calls.spawn(async move { teller.tell(&waiting).await });
+        self.under_way.insert(call.id(), message);
     }
 
-    async fn put_back(&self, waiting: &WaitingReceipt, wait: Duration) {
-        let until = self.context.clock.now() + wait;
-        if let Err(error) = self
-            .context
-            .outbox
-            .receipt_defer(&waiting.receipt, until)
-            .await
-        {
-            tracing::warn!(%error, "a receipt's retry time could not be stored");
-        }
+    fn ended(&mut self, ended: Result<(Id, Outcome), JoinError>) {
+        let (id, outcome) = ended.unwrap_or_else(|error| {
+            tracing::error!(%error, "the try of a receipt ended unexpectedly");
+            (error.id(), Outcome::Unanswered)
+        });
+        self.under_way.remove(&id);
+        self.patience.met(outcome, Instant::now());
     }
 }

@@ -22,6 +22,7 @@ mod types;
 
 use futures_util::future::BoxFuture;
 use jiff::{SignedDuration, Timestamp};
+use messaging_bridge_clients::genesys::GenesysMessageId;
 use messaging_bridge_clients::twilio::MessageSid;
 
 use crate::message::CustomerId;
@@ -34,7 +35,7 @@ pub use progress::{
 pub use types::{
     Appended, DeadLetter, DeadLetterCount, DeadLetterDetail, DeadLetterId, DeadReason, DedupKey,
     Deferral, Direction, Forgotten, Head, Identity, LaneKey, LetterSelection, NewRow, Order,
-    OutboxError, Refusal, SendId, Seq, Stats, WaitingLane,
+    OutboxError, Refusal, Replayed, SendId, Seq, Stats, WaitingLane,
 };
 
 /// The answer of an outbox call.
@@ -122,11 +123,16 @@ pub trait Outbox: Send + Sync + 'static {
     /// the last part its message, is complete. `None` for a send that is not known.
     fn raise(&self, report: StatusReport) -> Answer<'_, Option<Standing>>;
 
-    /// The receipt that Genesys should get next: `Failed` first, then the longest waiting.
-    fn next_receipt(&self, now: Timestamp) -> Answer<'_, Option<WaitingReceipt>>;
+    /// The receipt that Genesys should get next: `Failed` first, then the longest waiting. None of the messages of which
+    /// one is under way.
+    fn next_receipt(
+        &self,
+        now: Timestamp,
+        under_way: Vec<GenesysMessageId>,
+    ) -> Answer<'_, Option<WaitingReceipt>>;
 
-    /// When the next receipt may be sent, if any waits.
-    fn receipt_due(&self) -> Answer<'_, Option<Timestamp>>;
+    /// When the next receipt may be sent, if any waits but those of the messages of which one is under way.
+    fn receipt_due(&self, under_way: Vec<GenesysMessageId>) -> Answer<'_, Option<Timestamp>>;
 
     /// Records that Genesys has this receipt (or will never take it).
     fn receipt_done(&self, receipt: &Receipt) -> Answer<'_, ()>;
@@ -180,8 +186,9 @@ pub trait Outbox: Send + Sync + 'static {
     fn dead_letter_counts(&self) -> Answer<'_, Vec<DeadLetterCount>>;
 
     /// Appends dead letters that still have their body again, at the tail of their lanes and in their original order;
-    /// never those of another sender or organisation. Returns their lanes.
-    fn replay(&self, selection: LetterSelection) -> Answer<'_, Vec<LaneKey>>;
+    /// never those of another sender or organisation. Only as many as the budgets have room for; in pieces, so that no
+    /// append waits for all of them.
+    fn replay(&self, selection: LetterSelection) -> Answer<'_, Replayed>;
 
     /// Removes dead letters with their bodies, whoever they belong to. Returns how many. Their keys stay taken.
     fn purge_dead_letters(&self, selection: LetterSelection) -> Answer<'_, u64>;

@@ -307,6 +307,17 @@ pub struct DeadLetterCount {
     pub count: u64,
 }
 
+/// What became of dead letters that were to be appended again.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Replayed {
+    /// The lanes that got messages.
+    pub lanes: Vec<LaneKey>,
+    /// Messages appended.
+    pub messages: u64,
+    /// Messages that stay dead letters: the queue has no room for them.
+    pub left: u64,
+}
+
 /// What was erased of one customer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -11,6 +11,7 @@ for_every_backend! {
     what_is_in_already_is_answered_as_accepted_when_full,
     a_full_outbox_still_drains,
     a_dead_letter_frees_its_bytes_and_a_replay_takes_them_again,
+    a_replay_ends_where_the_budget_has_no_room_and_says_what_stays,
 }
 
 /// A share of the budget, in percent.
@@ -123,4 +124,21 @@ async fn a_dead_letter_frees_its_bytes_and_a_replay_takes_them_again(rig: &Rig) 
     assert_eq!(rig.outbox.stats().await.unwrap().bytes, 0);
     rig.outbox.replay(LetterSelection::All).await.unwrap();
     assert_eq!(rig.outbox.stats().await.unwrap().bytes, 5);
+}
+
+async fn a_replay_ends_where_the_budget_has_no_room_and_says_what_stays(rig: &Rig) {
+    for (name, share) in [("a", 40), ("b", 40), ("c", 40), ("d", 1)] {
+        let row = NewRow {
+            payload: percent(share),
+            ..inbound(ANN, name, at(0))
+        };
+        let seq = rig.store(row).await;
+        rig.bury(seq, refused(at(1))).await;
+    }
+    let replayed = rig.outbox.replay(LetterSelection::All).await.unwrap();
+    assert_eq!((replayed.messages, replayed.left), (2, 2), "in their order");
+    assert_eq!(rig.outbox.stats().await.unwrap().dead_letters, 2);
+    assert_eq!(rig.drain(&to_genesys(ANN)).await.len(), 2);
+    let replayed = rig.outbox.replay(LetterSelection::All).await.unwrap();
+    assert_eq!((replayed.messages, replayed.left), (2, 0));
 }

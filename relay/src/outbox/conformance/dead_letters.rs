@@ -6,6 +6,7 @@ use super::rig::{
 use crate::outbox::{DeadLetterId, Direction, LetterSelection, Rank, ReceiptLevel, SendId};
 
 for_every_backend! {
+    many_are_replayed_in_order_and_purged_in_pieces,
     the_list_is_oldest_first_and_masks_the_customer,
     a_dead_message_to_twilio_tells_the_agent,
     a_replay_goes_to_the_tail_in_the_original_order,
@@ -84,7 +85,7 @@ async fn a_replay_goes_to_the_tail_in_the_original_order(rig: &Rig) {
         }
         rig.wait(10);
         assert_eq!(
-            rig.outbox.replay(LetterSelection::All).await.unwrap(),
+            rig.outbox.replay(LetterSelection::All).await.unwrap().lanes,
             std::slice::from_ref(&lane)
         );
         assert_eq!(
@@ -103,7 +104,8 @@ async fn a_replay_of_one_leaves_the_others(rig: &Rig) {
         rig.outbox
             .replay(LetterSelection::One(second))
             .await
-            .unwrap(),
+            .unwrap()
+            .lanes,
         [to_genesys(BOB)]
     );
     assert_eq!(rig.head_name(&to_genesys(BOB)).await.unwrap(), "b");
@@ -121,7 +123,7 @@ async fn a_replay_of_a_lane_leaves_other_customers_and_the_other_direction(rig: 
     }
     let second = rig.outbox.dead_letters(9).await.unwrap()[2].id;
     let replayed = rig.outbox.replay(LetterSelection::LaneOf(second)).await;
-    assert_eq!(replayed.unwrap(), [to_genesys(ANN)]);
+    assert_eq!(replayed.unwrap().lanes, [to_genesys(ANN)]);
     assert_eq!(rig.drain(&to_genesys(ANN)).await, ["first", "second"]);
     assert_eq!(rig.outbox.dead_letters(9).await.unwrap().len(), 2);
 }
@@ -230,7 +232,8 @@ async fn a_replay_of_what_is_not_there_changes_nothing(rig: &Rig) {
         rig.outbox
             .replay(LetterSelection::One(DeadLetterId(12345)))
             .await
-            .unwrap(),
+            .unwrap()
+            .lanes,
         []
     );
     assert_eq!(rig.outbox.stats().await.unwrap(), before);
@@ -412,4 +415,32 @@ async fn messages_past_their_validity_end_without_their_turn(rig: &Rig) {
         rig.head_name(&to_genesys(ANN)).await.unwrap(),
         "a customer's"
     );
+}
+
+async fn many_are_replayed_in_order_and_purged_in_pieces(rig: &Rig) {
+    let names: Vec<String> = (0..600).map(|number| format!("{number:03}")).collect();
+    for (after, name) in names.iter().enumerate() {
+        rig.store(inbound(ANN, name, at(i64::try_from(after).unwrap())))
+            .await;
+    }
+    let bury_all = async || {
+        while let Some(head) = rig.head(&to_genesys(ANN)).await {
+            rig.bury(head.seq, refused(rig.now())).await;
+        }
+    };
+    bury_all().await;
+    rig.wait(1000);
+    let replayed = rig.outbox.replay(LetterSelection::All).await.unwrap();
+    assert_eq!((replayed.messages, replayed.left), (600, 0));
+    assert_eq!(replayed.lanes, [to_genesys(ANN)]);
+    let again: Vec<String> = rig.drain(&to_genesys(ANN)).await;
+    assert_eq!(again, names);
+    for name in &names {
+        rig.store(inbound(ANN, &format!("again {name}"), rig.now()))
+            .await;
+    }
+    bury_all().await;
+    let purged = rig.outbox.purge_dead_letters(LetterSelection::All).await;
+    assert_eq!(purged.unwrap(), 600);
+    assert_eq!(rig.outbox.stats().await.unwrap().dead_letters, 0);
 }

@@ -17,6 +17,7 @@ for_every_backend! {
     failures_go_first,
     among_equals_the_longest_waiting_goes_first,
     a_receipt_that_was_put_back_waits_and_counts_its_tries,
+    messages_whose_receipt_is_under_way_are_passed_over,
     what_came_meanwhile_does_not_wait_for_what_was_put_back,
     what_came_meanwhile_is_still_told,
     a_message_of_two_parts_is_told_when_both_are_there,
@@ -58,7 +59,7 @@ async fn nothing_is_told_twice(rig: &Rig) {
         "Genesys knows no read"
     );
     assert_eq!(rig.tell_all().await, []);
-    assert_eq!(rig.outbox.receipt_due().await.unwrap(), None);
+    assert_eq!(rig.outbox.receipt_due(Vec::new()).await.unwrap(), None);
 }
 
 async fn a_failure_that_was_inferred_yields_to_a_later_callback(rig: &Rig) {
@@ -113,10 +114,14 @@ async fn a_failure_without_a_reason_is_told_with_a_general_one(rig: &Rig) {
 async fn the_receipt_of_a_refused_message_is_not_due_at_once(rig: &Rig) {
     rig.outbox.refuse(refusal("a", at(0))).await.unwrap();
     assert!(
-        rig.outbox.next_receipt(at(0)).await.unwrap().is_none(),
+        rig.outbox
+            .next_receipt(at(0), Vec::new())
+            .await
+            .unwrap()
+            .is_none(),
         "Genesys must have had our answer first"
     );
-    let due = rig.outbox.receipt_due().await.unwrap().unwrap();
+    let due = rig.outbox.receipt_due(Vec::new()).await.unwrap().unwrap();
     assert!(due > at(0) && due <= at(5), "{due}");
     rig.wait(5);
     let waiting = rig.next_receipt().await.unwrap();
@@ -173,10 +178,44 @@ async fn a_receipt_that_was_put_back_waits_and_counts_its_tries(rig: &Rig) {
     let receipt = rig.next_receipt().await.unwrap().receipt;
     rig.outbox.receipt_defer(&receipt, at(30)).await.unwrap();
     assert_eq!(rig.next_told().await, None);
-    assert_eq!(rig.outbox.receipt_due().await.unwrap(), Some(at(30)));
+    assert_eq!(
+        rig.outbox.receipt_due(Vec::new()).await.unwrap(),
+        Some(at(30))
+    );
     rig.wait(30);
     let again = rig.next_receipt().await.unwrap();
     assert_eq!((again.receipt, again.tries), (receipt, 1));
+}
+
+async fn messages_whose_receipt_is_under_way_are_passed_over(rig: &Rig) {
+    rig.send_outbound("a").await;
+    rig.hear("a", Rank::Failed).await.unwrap();
+    for (name, until) in [("b", at(11)), ("c", at(12))] {
+        rig.send_outbound(name).await;
+        rig.hear(name, Rank::Sent).await.unwrap();
+        let receipt = Receipt {
+            genesys_id: GenesysMessageId::new(name),
+            level: ReceiptLevel::Sent,
+        };
+        rig.outbox.receipt_defer(&receipt, until).await.unwrap();
+    }
+    rig.wait(60);
+    let cases: [(&[&str], Option<&str>, Option<i64>); 5] = [
+        (&[], Some("a"), Some(0)),
+        (&["a"], Some("b"), Some(11)),
+        (&["b"], Some("a"), Some(0)),
+        (&["b", "a"], Some("c"), Some(12)),
+        (&["c", "b", "a"], None, None),
+    ];
+    for (names, next, due) in cases {
+        let under_way = || names.iter().copied().map(GenesysMessageId::new).collect();
+        let found = rig.outbox.next_receipt(rig.now(), under_way()).await;
+        let found = found.unwrap().map(|waiting| waiting.receipt.genesys_id);
+        assert_eq!(found, next.map(GenesysMessageId::new), "{names:?}");
+        let found = rig.outbox.receipt_due(under_way()).await.unwrap();
+        let seconds = found.map(|found| found.duration_since(at(0)).as_secs());
+        assert_eq!(seconds, due, "{names:?}");
+    }
 }
 
 async fn what_came_meanwhile_does_not_wait_for_what_was_put_back(rig: &Rig) {

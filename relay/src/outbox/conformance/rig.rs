@@ -283,7 +283,7 @@ impl Rig {
     /// The receipt that Genesys should get once it has had our answers to its webhooks: a moment from now.
     pub(in crate::outbox) async fn next_receipt(&self) -> Option<WaitingReceipt> {
         let soon = self.now() + A_MOMENT;
-        self.outbox.next_receipt(soon).await.unwrap()
+        self.outbox.next_receipt(soon, Vec::new()).await.unwrap()
     }
 
     /// Its message and level.

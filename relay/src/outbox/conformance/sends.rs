@@ -279,7 +279,7 @@ async fn a_callback_for_an_earlier_part_of_a_dead_letter_lets_a_replay_go_on_beh
     rig.bury(seq, unresolved(at(1))).await;
     rig.hear("s1", Rank::Sent).await.unwrap();
     assert_eq!(
-        rig.outbox.replay(LetterSelection::All).await.unwrap(),
+        rig.outbox.replay(LetterSelection::All).await.unwrap().lanes,
         [to_twilio(ANN)]
     );
     let head = rig.head(&to_twilio(ANN)).await.unwrap();

@@ -1,13 +1,11 @@
 //! Dead letters: what ended without delivery, kept to be looked at and to be appended again.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 use messaging_bridge_clients::mask;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 
 use super::ledger::{Book, Done, Ledger, millis};
-use super::messages;
+use super::messages::{self, Room};
 use crate::clock::from_millis;
 use crate::outbox::{
     DeadLetter, DeadLetterCount, DeadLetterDetail, DeadLetterId, Direction, Identity, LaneKey,
@@ -80,17 +78,6 @@ pub(super) fn counts(ledger: &Ledger<'_>) -> Done<Vec<DeadLetterCount>> {
     Ok(counts.collect::<Result<_, _>>()?)
 }
 
-/// Removes dead letters, whoever they belong to.
-pub(super) fn purge(ledger: &mut Ledger<'_>, selection: LetterSelection) -> Done<u64> {
-    let removed = ledger
-        .sql(&format!("DELETE FROM dead_letter WHERE {SELECTED}"))?
-        .execute(chosen(selection))?;
-    let removed = removed as u64;
-    ledger.book.dead_letters = ledger.book.dead_letters.saturating_sub(removed);
-    ledger.book.cut_log_now = true;
-    Ok(removed)
-}
-
 /// Which rows a selection means: `?1` is one of them, `?2` one whose lane is meant.
 const SELECTED: &str = "(?1 IS NULL OR id = ?1)
      AND (?2 IS NULL OR lane = (SELECT lane FROM dead_letter WHERE id = ?2))";
@@ -103,25 +90,36 @@ fn chosen(selection: LetterSelection) -> [Option<i64>; 2] {
     }
 }
 
-/// Appends dead letters again at the tails of their lanes, in their original order.
-///
-/// The key stays taken, so the platform's own repeats are still recognised. An outbound message keeps its attempt
-/// doubt: an unresolved one is looked up again before anything is sent. Its age starts anew, since somebody decided
-/// that it is still worth sending. What was accepted for another sender or organisation is not delivered by this one.
-pub(super) fn replay(
-    ledger: &mut Ledger<'_>,
-    selection: LetterSelection,
-    now: Timestamp,
-) -> Done<Vec<LaneKey>> {
-    let mut lanes = BTreeSet::new();
-    for (letter, lane) in selected(ledger, selection)? {
-        append_again(ledger, letter, &lane, now)?;
-        lanes.insert(lane);
-    }
-    Ok(lanes.into_iter().collect())
+/// The ids of a selection, whoever they belong to.
+pub(super) fn ids(ledger: &Ledger<'_>, selection: LetterSelection) -> Done<Vec<i64>> {
+    let mut query = ledger.sql(&format!("SELECT id FROM dead_letter WHERE {SELECTED}"))?;
+    let ids = query.query_map(chosen(selection), |row| row.get(0))?;
+    Ok(ids.collect::<Result<_, _>>()?)
 }
 
-fn selected(ledger: &Ledger<'_>, selection: LetterSelection) -> Done<Vec<(i64, LaneKey)>> {
+/// Removes these dead letters. Says how many there were.
+pub(super) fn purge(ledger: &mut Ledger<'_>, letters: &[i64]) -> Done<u64> {
+    let mut removed = 0;
+    let mut remove = ledger.sql("DELETE FROM dead_letter WHERE id = ?1")?;
+    for letter in letters {
+        removed += remove.execute([letter])? as u64;
+    }
+    drop(remove);
+    ledger.book.dead_letters = ledger.book.dead_letters.saturating_sub(removed);
+    ledger.book.cut_log_now = true;
+    Ok(removed)
+}
+
+/// A dead letter that can be appended again.
+#[derive(Debug, Clone)]
+pub(super) struct Replayable {
+    id: i64,
+    pub(super) lane: LaneKey,
+}
+
+/// Those of a selection that can be appended again, in their original order. What was accepted for another sender or
+/// organisation is not delivered by this one.
+pub(super) fn replayable(ledger: &Ledger<'_>, selection: LetterSelection) -> Done<Vec<Replayable>> {
     let ours = our_identities(ledger)?;
     let mut query = ledger.sql(&format!(
         "SELECT id, lane, identity FROM dead_letter WHERE payload IS NOT NULL AND {SELECTED}
@@ -136,8 +134,39 @@ fn selected(ledger: &Ledger<'_>, selection: LetterSelection) -> Done<Vec<(i64, L
         .into_iter()
         .filter(|(_, _, identity)| ours.contains(identity));
     Ok(ours
-        .map(|(id, lane, _)| (id, LaneKey::from_stored(&lane)))
+        .map(|(id, lane, _)| Replayable {
+            id,
+            lane: LaneKey::from_stored(&lane),
+        })
         .collect())
+}
+
+/// Appends dead letters again at the tails of their lanes, in this order, while there is room. Says how many it went
+/// through.
+///
+/// The key stays taken, so the platform's own repeats are still recognised. An outbound message keeps its attempt
+/// doubt: an unresolved one is looked up again before anything is sent. Its age starts anew, since somebody decided
+/// that it is still worth sending.
+pub(super) fn replay(
+    ledger: &mut Ledger<'_>,
+    letters: &[Replayable],
+    room_of: impl Fn(Direction) -> Room,
+    now: Timestamp,
+) -> Done<usize> {
+    for (done, letter) in letters.iter().enumerate() {
+        let bytes = ledger
+            .sql("SELECT length(payload) FROM dead_letter WHERE id = ?1")?
+            .query_row([letter.id], |row| row.get(0))
+            .optional()?;
+        // Somebody else has purged it meanwhile.
+        let Some(bytes) = bytes else { continue };
+        let room = room_of(letter.lane.direction());
+        if room.refusal(1, bytes, ledger.book).is_some() {
+            return Ok(done);
+        }
+        append_again(ledger, letter.id, &letter.lane, now)?;
+    }
+    Ok(letters.len())
 }
 
 fn append_again(ledger: &mut Ledger<'_>, letter: i64, lane: &LaneKey, now: Timestamp) -> Done<()> {

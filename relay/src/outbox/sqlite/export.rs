@@ -6,7 +6,8 @@
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 
 use rusqlite::{Connection, OpenFlags};
 
@@ -37,8 +38,33 @@ impl Stamp {
     }
 }
 
-/// Copies the outbox of a data directory. One copy at a time is the caller's duty.
-pub(super) fn copy(directory: &Path, volume: &Volume, stamp: Stamp) -> Result<File, OutboxError> {
+/// What copies are made from. One at a time: each takes room on the volume.
+pub(super) struct Exports {
+    directory: PathBuf,
+    stamp: Stamp,
+    under_way: Mutex<()>,
+}
+
+impl Exports {
+    pub(super) fn of(directory: &Path, stamp: Stamp) -> Arc<Self> {
+        Arc::new(Self {
+            directory: directory.into(),
+            stamp,
+            under_way: Mutex::new(()),
+        })
+    }
+
+    /// A copy of the outbox as it is now.
+    pub(super) fn copy(&self) -> Result<File, OutboxError> {
+        let Ok(_alone) = self.under_way.try_lock() else {
+            return Err(OutboxError::Busy);
+        };
+        let volume = Volume::new(self.directory.clone());
+        copy(&self.directory, &volume, self.stamp)
+    }
+}
+
+fn copy(directory: &Path, volume: &Volume, stamp: Stamp) -> Result<File, OutboxError> {
     let source = Connection::open_with_flags(
         directory.join(FILE),
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX,

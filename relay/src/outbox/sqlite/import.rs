@@ -38,7 +38,18 @@ pub enum ImportError {
     /// Bytes are missing or wrong.
     #[error("the copy is damaged or incomplete: {0}; export it again")]
     Damaged(String),
-    /// The directory is in use, or the copy is of a newer relay.
+    /// The copy is of a newer relay.
+    #[error(
+        "the copy was written by a newer relay (its schema is version {found}, this relay knows up to {known}); import \
+         it with that relay's version"
+    )]
+    Newer {
+        /// The version found.
+        found: i32,
+        /// The newest that is known here.
+        known: i32,
+    },
+    /// The directory is in use, or cannot be used.
     #[error(transparent)]
     Outbox(#[from] OutboxError),
     /// The disk, or where the copy comes from.
@@ -134,7 +145,10 @@ fn adopt(part: &Path, now: Timestamp) -> Result<Imported, ImportError> {
         }
         Err(error) => return Err(damaged(error)),
     };
-    schema::refuse_newer(&looked_at, part)?;
+    schema::refuse_newer(&looked_at, part).map_err(|error| match error {
+        OutboxError::Newer { found, known, .. } => ImportError::Newer { found, known },
+        error => ImportError::Outbox(error),
+    })?;
     let verdict: String = looked_at
         .query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))
         .map_err(damaged)?;

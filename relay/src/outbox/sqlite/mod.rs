@@ -12,6 +12,7 @@ mod group_commit;
 mod import;
 mod ledger;
 mod messages;
+mod pieces;
 mod planted;
 mod receipts;
 mod retention;
@@ -23,15 +24,16 @@ mod volume;
 
 use std::fs::File;
 use std::os::unix::fs::DirBuilderExt as _;
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::path::Path;
+use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 use jiff::{SignedDuration, Timestamp};
+use messaging_bridge_clients::genesys::GenesysMessageId;
 use messaging_bridge_clients::twilio::MessageSid;
 use tokio::sync::Semaphore;
 
-use self::export::Stamp;
+use self::export::{Exports, Stamp};
 use self::group_commit::{CUT_LOG_EVERY, Writer};
 use self::messages::Room;
 use self::volume::{DirectoryLock, Volume};
@@ -39,7 +41,7 @@ use super::{
     Answer, Appended, AskedUpTo, Burial, DeadLetter, DeadLetterCount, DeadLetterDetail,
     DeadLetterId, DeadReason, Deferral, Direction, Expired, Filled, Forgotten, Gap, Head, Identity,
     InDoubt, LaneKey, LetterSelection, Mark, NewRow, Outbox, OutboxError, PartSent, Proved,
-    Receipt, Refusal, SendId, SendState, Seq, Standing, Stats, StatusReport, Unfinished,
+    Receipt, Refusal, Replayed, SendId, SendState, Seq, Standing, Stats, StatusReport, Unfinished,
     WaitingLane, WaitingReceipt,
 };
 use crate::clock::Clock;
@@ -63,34 +65,6 @@ pub struct SqliteOutbox {
     clock: Arc<dyn Clock>,
     exports: Arc<Exports>,
     _lock: DirectoryLock,
-}
-
-/// What copies are made from. One at a time: each takes room on the volume.
-struct Exports {
-    directory: PathBuf,
-    stamp: Stamp,
-    under_way: Mutex<()>,
-}
-
-impl Exports {
-    fn of(directory: &Path, stamp: Stamp) -> Arc<Self> {
-        Arc::new(Self {
-            directory: directory.into(),
-            stamp,
-            under_way: Mutex::new(()),
-        })
-    }
-
-    fn copy(&self) -> Result<File, OutboxError> {
-        let Ok(_alone) = self.under_way.try_lock() else {
-            return Err(OutboxError::Busy);
-        };
-        export::copy(
-            &self.directory,
-            &Volume::new(self.directory.clone()),
-            self.stamp,
-        )
-    }
 }
 
 impl SqliteOutbox {
@@ -336,14 +310,20 @@ impl Outbox for SqliteOutbox {
         .boxed()
     }
 
-    fn next_receipt(&self, now: Timestamp) -> Answer<'_, Option<WaitingReceipt>> {
+    fn next_receipt(
+        &self,
+        now: Timestamp,
+        under_way: Vec<GenesysMessageId>,
+    ) -> Answer<'_, Option<WaitingReceipt>> {
         self.writer
-            .call(move |ledger| receipts::next(ledger, now))
+            .call(move |ledger| receipts::next(ledger, now, &under_way))
             .boxed()
     }
 
-    fn receipt_due(&self) -> Answer<'_, Option<Timestamp>> {
-        self.writer.call(|ledger| receipts::due(ledger)).boxed()
+    fn receipt_due(&self, under_way: Vec<GenesysMessageId>) -> Answer<'_, Option<Timestamp>> {
+        self.writer
+            .call(move |ledger| receipts::due(ledger, &under_way))
+            .boxed()
     }
 
     fn receipt_done(&self, receipt: &Receipt) -> Answer<'_, ()> {
@@ -445,17 +425,12 @@ impl Outbox for SqliteOutbox {
             .boxed()
     }
 
-    fn replay(&self, selection: LetterSelection) -> Answer<'_, Vec<LaneKey>> {
-        let now = self.clock.now();
-        self.writer
-            .call(move |ledger| dead_letters::replay(ledger, selection, now))
-            .boxed()
+    fn replay(&self, selection: LetterSelection) -> Answer<'_, Replayed> {
+        self.replay_in_pieces(selection).boxed()
     }
 
     fn purge_dead_letters(&self, selection: LetterSelection) -> Answer<'_, u64> {
-        self.writer
-            .call(move |ledger| dead_letters::purge(ledger, selection))
-            .boxed()
+        self.purge_in_pieces(selection).boxed()
     }
 
     fn forget(&self, customer: &CustomerId) -> Answer<'_, Forgotten> {

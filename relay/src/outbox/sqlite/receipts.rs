@@ -110,30 +110,49 @@ pub(super) fn raise(ledger: &Ledger<'_>, id: &GenesysMessageId) -> Done<bool> {
 
 pub(super) const NEXT_FAILED: &str =
     "SELECT genesys_id, wanted, customer, code, sentence, tries, created_ms FROM receipt
-     WHERE wanted > told AND wanted IN (1, 4) AND not_before_ms <= ?1 ORDER BY not_before_ms, created_ms LIMIT 1";
+     WHERE wanted > told AND wanted IN (1, 4) AND not_before_ms <= ?1 ORDER BY not_before_ms, created_ms LIMIT ?2";
 pub(super) const NEXT: &str =
     "SELECT genesys_id, wanted, customer, code, sentence, tries, created_ms FROM receipt
-     WHERE wanted > told AND not_before_ms <= ?1 ORDER BY not_before_ms, created_ms LIMIT 1";
+     WHERE wanted > told AND not_before_ms <= ?1 ORDER BY not_before_ms, created_ms LIMIT ?2";
 
-/// The receipt that Genesys should get next. Two questions, so that each walks along an index: after an outage a
-/// hundred thousand may wait.
-pub(super) fn next(ledger: &Ledger<'_>, now: Timestamp) -> Done<Option<WaitingReceipt>> {
-    let failed = ledger
-        .sql(NEXT_FAILED)?
-        .query_row([millis(now)], read)
-        .optional()?;
-    if failed.is_some() {
-        return Ok(failed);
+/// The receipt that Genesys should get next, but none of these messages. Two questions, so that each walks along an
+/// index: after an outage a hundred thousand may wait.
+pub(super) fn next(
+    ledger: &Ledger<'_>,
+    now: Timestamp,
+    under_way: &[GenesysMessageId],
+) -> Done<Option<WaitingReceipt>> {
+    let first = |question, now_ms| first_but(ledger, question, now_ms, under_way);
+    for question in [NEXT_FAILED, NEXT] {
+        if let Some(found) = first(question, millis(now))? {
+            return Ok(Some(found));
+        }
     }
-    let next = |now| -> Done<_> { Ok(ledger.sql(NEXT)?.query_row([now], read).optional()?) };
-    let found = next(millis(now))?;
-    let of_another_clock = found.is_none()
-        && due(ledger)?.is_some_and(|due| due.duration_since(now) > LONGEST_DEFERRAL);
+    let of_another_clock =
+        due(ledger, under_way)?.is_some_and(|due| due.duration_since(now) > LONGEST_DEFERRAL);
     if of_another_clock {
-        next(i64::MAX)
+        first(NEXT, i64::MAX)
     } else {
-        Ok(found)
+        Ok(None)
     }
+}
+
+/// The first that the question finds, but none of these messages: one row more than those cannot all be theirs.
+fn first_but(
+    ledger: &Ledger<'_>,
+    question: &str,
+    now_ms: i64,
+    under_way: &[GenesysMessageId],
+) -> Done<Option<WaitingReceipt>> {
+    let mut found = ledger.sql(question)?;
+    let mut rows = found.query(params![now_ms, under_way.len() + 1])?;
+    while let Some(row) = rows.next()? {
+        let waiting = read(row)?;
+        if !under_way.contains(&waiting.receipt.genesys_id) {
+            return Ok(Some(waiting));
+        }
+    }
+    Ok(None)
 }
 
 /// No receipt is put back for longer. What waits for a later time was put back under another clock, and is due: the
@@ -173,12 +192,19 @@ fn reason_code(stored: &str) -> Option<ReasonCode> {
         .find(|code| code.as_str() == stored)
 }
 
-pub(super) const DUE: &str = "SELECT min(not_before_ms) FROM receipt WHERE wanted > told";
+pub(super) const DUE: &str = "SELECT genesys_id, not_before_ms FROM receipt WHERE wanted > told ORDER BY not_before_ms LIMIT ?1";
 
-/// When the next receipt may be sent.
-pub(super) fn due(ledger: &Ledger<'_>) -> Done<Option<Timestamp>> {
-    let due: Option<i64> = ledger.sql(DUE)?.query_row([], |row| row.get(0))?;
-    Ok(due.map(from_millis))
+/// When the next receipt may be sent, but none of these messages.
+pub(super) fn due(ledger: &Ledger<'_>, under_way: &[GenesysMessageId]) -> Done<Option<Timestamp>> {
+    let mut due = ledger.sql(DUE)?;
+    let mut rows = due.query([under_way.len() + 1])?;
+    while let Some(row) = rows.next()? {
+        let id = GenesysMessageId::new(row.get::<_, String>(0)?);
+        if !under_way.contains(&id) {
+            return Ok(Some(from_millis(row.get(1)?)));
+        }
+    }
+    Ok(None)
 }
 
 /// Records what Genesys was told. A replay may have begun the receipt anew meanwhile: then this says nothing.

@@ -105,7 +105,7 @@ async fn a_copy_of_a_running_bridge_goes_through_pipes_and_sends_nothing_twice()
     let said = command_with(RELAY, &["import", "-"], &data_dir, &exported.bytes);
     assert!(said.is_well(), "{}", said.text);
     assert!(
-        said.text.contains("0 waiting messages, 1 dead letters"),
+        said.text.contains("0 waiting messages, 1 dead letter"),
         "{}",
         said.text
     );

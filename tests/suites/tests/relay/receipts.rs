@@ -305,3 +305,33 @@ async fn a_receipt_never_overtakes_the_answer_to_its_messages_webhook() {
     }
     relay.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_slow_receipt_delays_no_other_but_those_of_its_own_message() {
+    let (tenant, relay, customer) = running().await;
+    let slow = Effect::Latency { millis: 10_000 };
+    let once = Fault::new(Endpoint::GenesysReceipt, slow).times(1);
+    tenant.sandbox.set_faults(once);
+    let first = tenant.sandbox.agent_sends(&customer, "quokka").await;
+    eventually("its receipt is under way", SOON, || async {
+        (tenant.sandbox.faults().rules[0].count == Some(0)).then_some(())
+    })
+    .await;
+    let another = tenant.sandbox.agent_sends(&customer, "quokka too").await;
+    final_receipt(&tenant, &another).await;
+    let levels = || {
+        let log = tenant.sandbox.log();
+        let own = log.genesys_receipts.into_iter();
+        own.filter(|receipt| receipt.message_id == first)
+            .map(|receipt| receipt.status)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(levels(), Vec::<String>::new());
+    final_receipt(&tenant, &first).await;
+    let levels = levels();
+    assert!(
+        levels == ["Sent", "Delivered"] || levels == ["Delivered"],
+        "{levels:?}"
+    );
+    relay.stop().await;
+}

@@ -239,7 +239,7 @@ async fn a_relay_that_does_not_run_can_be_inspected_and_its_dead_letters_replaye
     let stopped = open_existing(home.path());
     assert_eq!(stopped.dead_letters(9).await.unwrap().len(), 1);
     assert_eq!(
-        stopped.replay(LetterSelection::All).await.unwrap(),
+        stopped.replay(LetterSelection::All).await.unwrap().lanes,
         [to_genesys(ANN)]
     );
     drop(stopped);

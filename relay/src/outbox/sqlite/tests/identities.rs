@@ -40,12 +40,13 @@ async fn messages_of_another_sender_become_dead_letters_that_only_their_own_brid
             .iter()
             .all(|letter| letter.reason == "foreign" && !letter.replayable)
     );
-    assert_eq!(second.replay(LetterSelection::All).await.unwrap(), []);
+    assert_eq!(second.replay(LetterSelection::All).await.unwrap().lanes, []);
     assert_eq!(
         second
             .replay(LetterSelection::One(letters[0].id))
             .await
-            .unwrap(),
+            .unwrap()
+            .lanes,
         []
     );
     store(&second, inbound(ANN, "its own", at(1))).await;
@@ -131,7 +132,7 @@ async fn inspection_is_as_the_bridge_that_was_used_last_not_as_the_newest() {
     drop(used_last);
     let stopped = open_existing(home.path());
     assert_eq!(
-        stopped.replay(LetterSelection::All).await.unwrap(),
+        stopped.replay(LetterSelection::All).await.unwrap().lanes,
         [to_genesys(ANN)]
     );
 }

@@ -80,7 +80,7 @@ fn plan(sql: &str) -> Vec<String> {
 #[case(
     "receipt due",
     receipts::DUE,
-    "SEARCH receipt USING INDEX receipt_waiting"
+    "SCAN receipt USING INDEX receipt_waiting"
 )]
 #[case(
     "old sends",

@@ -83,7 +83,7 @@ async fn a_data_directory_of_an_earlier_relay_opens_with_everything_in_it(
         ("refused", true)
     );
     assert_eq!(
-        outbox.replay(LetterSelection::All).await.unwrap(),
+        outbox.replay(LetterSelection::All).await.unwrap().lanes,
         [to_twilio(CUSTOMER)]
     );
 }
