@@ -65,8 +65,9 @@ pub fn now_and_then() -> Faults {
 
 /// A storm: three of ten requests and webhooks meet a fault of some kind.
 ///
-/// What asks the whole direction for patience (429) and what leaves a send in doubt for a minute (a 5xx that did
-/// nothing) is rarer than the others: it would only make the storm longer.
+/// What asks the whole direction for patience (429), what blocks it for a minute (a token that dies right after it was
+/// refreshed) and what leaves a send in doubt for one (a 5xx that did nothing) is rarer than the others: it would only
+/// make the storm longer.
 pub fn storm() -> Faults {
     let rules = [towards_genesys(), towards_twilio(), of_webhooks()].concat();
     Faults { rules }
@@ -88,8 +89,8 @@ fn towards_genesys() -> Vec<Fault> {
         rule(At::GenesysMessage, status(503), 0.05),
         rule(At::GenesysMessage, status(500), 0.03),
         rule(At::GenesysMessage, Effect::Refused, 0.04),
-        rule(At::GenesysMessage, Effect::Latency { millis: 300 }, 0.04),
-        rule(At::GenesysMessage, Effect::TokensDie, 0.015),
+        rule(At::GenesysMessage, Effect::Latency { millis: 300 }, 0.054),
+        rule(At::GenesysMessage, Effect::TokensDie, 0.001),
         rule(
             At::GenesysMessage,
             Effect::RateLimited { retry_after: 1 },
