@@ -19,6 +19,7 @@ use reqwest::redirect;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
+use secrecy::{ExposeSecret, SecretString};
 
 /// The largest answer that is read: a full page of either platform stays far below.
 pub const MAX_BODY: usize = 1024 * 1024;
@@ -28,6 +29,8 @@ const TOTAL_TIMEOUT: Duration = Duration::from_secs(15);
 /// Shorter than the idle time after which either platform's load balancer closes a connection.
 const POOL_IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 const POOL_IDLE_PER_HOST: usize = 16;
+/// No secret of either platform is shorter.
+const LEAST_SECRET: usize = 8;
 /// The variable that names a PEM file of further root certificates (a company's proxy, a test platform).
 const ROOTS_VARIABLE: &str = "SSL_CERT_FILE";
 
@@ -172,6 +175,22 @@ pub(crate) struct Answer {
     pub(crate) status: StatusCode,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
+}
+
+impl Answer {
+    /// A refusal without the secret that its request carried, should it quote it: what a platform says is logged and
+    /// shown. Shorter than [`LEAST_SECRET`] it is a word like any other.
+    pub(crate) fn withholding(mut self, secret: &SecretString) -> Self {
+        let secret = secret.expose_secret();
+        if self.status.is_success() || secret.len() < LEAST_SECRET {
+            return self;
+        }
+        let said = String::from_utf8_lossy(&self.body);
+        if said.contains(secret) {
+            self.body = Bytes::from(said.replace(secret, "[withheld]"));
+        }
+        self
+    }
 }
 
 /// No complete answer came.

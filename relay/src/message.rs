@@ -188,6 +188,16 @@ mod tests {
     }
 
     #[test]
+    fn a_customer_is_shown_masked_and_exposed_only_when_asked() {
+        let customer = CustomerId::new("+15557654321");
+        assert_eq!(customer.expose(), "+15557654321");
+        for shown in [customer.to_string(), format!("{customer:?}")] {
+            assert!(shown.starts_with("+1") && shown.ends_with("21"), "{shown}");
+            assert!(!shown.contains("5557654"), "{shown}");
+        }
+    }
+
+    #[test]
     fn a_newer_version_is_refused_by_name() {
         let mut bytes = inbound().to_stored();
         bytes[0] = 9;

@@ -135,5 +135,15 @@ mod tests {
     #[case("teleported", None)]
     fn every_state_has_its_rank(#[case] word: &str, #[case] expected: Option<Rank>) {
         assert_eq!(rank(&MessageStatus::parse(word)), expected);
+        let (send, sid) = (SendId::new("s1"), MessageSid::new("SM1"));
+        let told = report(send, sid, &MessageStatus::parse(word), Some(21610));
+        assert_eq!(told.as_ref().map(|told| told.rank), expected);
+        let reason = told.and_then(|told| told.reason);
+        let (code, sentence) = twilio::for_agent(Some(21610));
+        let expected = (expected == Some(Rank::Failed)).then_some(ReceiptReason { code, sentence });
+        assert_eq!(
+            reason, expected,
+            "a failure has its reason, and nothing else has one"
+        );
     }
 }

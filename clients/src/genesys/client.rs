@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 use reqwest::RequestBuilder;
+use secrecy::ExposeSecret;
 use serde::Deserialize;
 use url::Url;
 
@@ -16,7 +17,7 @@ use super::ids::IntegrationId;
 use super::integrations::{Entity, OpenIntegration, Page};
 use super::message::{InboundEvent, InboundMessage};
 use super::receipt::{Receipt, ReceiptAnswer, ReceiptStatus};
-use super::token::{TokenLife, TokenSource};
+use super::token::{Token, TokenLife, TokenSource};
 use super::wire::{InboundCall, WireProfile};
 use crate::error::{ApiError, ErrorKind};
 use crate::http::{Answer, endpoint, exchange, header_text};
@@ -218,13 +219,13 @@ impl GenesysClient {
         request: impl Fn() -> RequestBuilder,
     ) -> Result<Answer, ApiError> {
         let token = self.shared.tokens.token().await?;
-        let answer = self.exchange(operation, request(), token.expose()).await?;
+        let answer = self.exchange(operation, request(), &token).await?;
         if answer.status != StatusCode::UNAUTHORIZED {
             return accepted(operation, answer);
         }
         self.shared.tokens.refuse(&token);
         let token = self.shared.tokens.token().await?;
-        let answer = self.exchange(operation, request(), token.expose()).await?;
+        let answer = self.exchange(operation, request(), &token).await?;
         if answer.status == StatusCode::UNAUTHORIZED {
             // The next call asks for another one: credentials may have been put right since.
             self.shared.tokens.refuse(&token);
@@ -236,11 +237,13 @@ impl GenesysClient {
         &self,
         operation: Operation,
         request: RequestBuilder,
-        bearer: &str,
+        token: &Token,
     ) -> Result<Answer, ApiError> {
-        let answer = exchange(request.bearer_auth(bearer))
+        let bearer = token.bearer();
+        let answer = exchange(request.bearer_auth(bearer.expose_secret()))
             .await
-            .map_err(|failure| answer::no_answer(operation, failure))?;
+            .map_err(|failure| answer::no_answer(operation, failure))?
+            .withholding(bearer);
         self.shared.server_time.note(&answer.headers);
         if let Some(stated) = stated_rate_limit(&answer.headers) {
             *self.lock_rate_limit() = Some(stated);

@@ -47,8 +47,8 @@ pub(super) struct Token {
 }
 
 impl Token {
-    pub(super) fn expose(&self) -> &str {
-        self.bearer.expose_secret()
+    pub(super) fn bearer(&self) -> &SecretString {
+        &self.bearer
     }
 
     fn remaining(&self, now: Instant) -> Duration {
@@ -302,7 +302,8 @@ impl TokenSource {
             .form(&[("grant_type", "client_credentials")]);
         let answer = exchange(request)
             .await
-            .map_err(|failure| answer::no_answer(operation, failure))?;
+            .map_err(|failure| answer::no_answer(operation, failure))?
+            .withholding(&client.client_secret);
         if !answer.status.is_success() {
             return Err(answer::refused(operation, &answer));
         }

@@ -40,6 +40,14 @@ pub enum TwilioCredentials {
     },
 }
 
+impl TwilioCredentials {
+    fn secret(&self) -> &SecretString {
+        match self {
+            Self::AuthToken(secret) | Self::ApiKey { secret, .. } => secret,
+        }
+    }
+}
+
 /// The API host of a region and edge: `api.{edge}.{region}.twilio.com`; an edge alone belongs to `us1`.
 ///
 /// # Panics
@@ -264,7 +272,8 @@ impl TwilioClient {
             );
             let answer = exchange(request)
                 .await
-                .map_err(|failure| answer::no_answer(operation, failure))?;
+                .map_err(|failure| answer::no_answer(operation, failure))?
+                .withholding(access.credentials[index].secret());
             self.shared.server_time.note(&answer.headers);
             if answer.status.is_success() {
                 self.note_accepted(&access, index);

@@ -189,6 +189,34 @@ async fn a_fresh_token_that_is_refused_too_blocks() {
 }
 
 #[tokio::test]
+async fn a_refusal_that_quotes_token_or_client_secret_is_shown_without_it() {
+    let quoted = r#"{"message":"not a token: long-bearer-token"}"#;
+    let platform = Platform::start(move |_, request| match request.target.as_str() {
+        OAUTH => granted("long-bearer-token"),
+        _ => reply(400, quoted),
+    })
+    .await;
+    let refused = client(&platform, &["a"]).open_integrations().await;
+    assert_eq!(refused.unwrap_err().message, "not a token: [withheld]");
+
+    let platform = Platform::start(|_, _| {
+        reply(
+            400,
+            r#"{"error":"invalid_client","description":"secret-of-a is wrong"}"#,
+        )
+    })
+    .await;
+    let client = client(&platform, &[]);
+    client.set_credentials(vec![ClientCredentials {
+        client_id: "a".to_owned(),
+        client_secret: SecretString::from("secret-of-a"),
+    }]);
+    let refused = client.open_integrations().await;
+    let shown = refused.unwrap_err().to_string();
+    assert!(!shown.contains("secret-of-a"), "{shown}");
+}
+
+#[tokio::test]
 async fn many_refusals_of_one_token_cost_one_renewal() {
     let platform = Platform::start(|seen, request| {
         if request.target == OAUTH {

@@ -200,6 +200,21 @@ async fn a_refusal_keeps_wait_code_and_request_id() {
     );
 }
 
+#[tokio::test]
+async fn a_refusal_that_quotes_the_credentials_is_shown_without_them() {
+    let platform = Platform::start(|_, _| {
+        reply(
+            400,
+            r#"{"code":20001,"message":"bad password 0123456789abcdef0123456789abcdef"}"#,
+        )
+    })
+    .await;
+    let secret = SecretString::from("0123456789abcdef0123456789abcdef");
+    let twilio = client_of(&platform.url, vec![TwilioCredentials::AuthToken(secret)]);
+    let error = twilio.send_message(&message()).await.unwrap_err();
+    assert_eq!(error.message, "bad password [withheld]");
+}
+
 /// A platform that accepts only the credentials of `known`.
 async fn knowing(known: &'static [&'static str]) -> Platform {
     Platform::start(move |_, request| {

@@ -77,6 +77,14 @@ mod tests {
     ) {
         let row = row(&waiting(level), Timestamp::UNIX_EPOCH);
         assert_eq!(row.as_ref().map(|row| row.key.text.as_str()), key);
-        assert!(row.is_none_or(|row| row.lane.direction() == Direction::Inbound));
+        let Some(row) = row else { return };
+        assert_eq!(row.lane.direction(), Direction::Inbound);
+        let thirty_days = Duration::from_secs(30 * 24 * 60 * 60);
+        assert_eq!(row.key.life, thirty_days, "as long as a repeat may come");
+        let Ok(Message::FailureNotice(notice)) = Message::from_stored(&row.payload) else {
+            panic!("it is a notice of a failure");
+        };
+        assert_eq!(notice.is_final, level == ReceiptLevel::Failed);
+        assert_eq!(notice.sentence, "Opted out.");
     }
 }

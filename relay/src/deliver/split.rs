@@ -75,6 +75,7 @@ mod tests {
     #[case("a family stays together", "ab👩‍👩‍👧", 9, &["ab", "👩‍👩‍👧"])]
     #[case("a grapheme too long is cut between characters", "e\u{301}\u{302}\u{303}", 2, &["e\u{301}", "\u{302}\u{303}"])]
     #[case("a surrogate pair counts two", "😀😀", 3, &["😀", "😀"])]
+    #[case("a character is never cut", "😀a", 1, &["😀", "a"])]
     #[case("blank", " \n ", 5, &[])]
     fn cuts(
         #[case] case: &str,
