@@ -212,6 +212,22 @@ mod tests {
     }
 
     #[test]
+    fn every_cause_has_its_word_and_its_fix() {
+        let platform = BlockedCause::Credentials;
+        let cause = Cause::Platform(platform);
+        assert_eq!(
+            (cause.as_str(), cause.fix()),
+            (platform.as_str(), platform.fix())
+        );
+        assert_eq!(Cause::Unresolved.as_str(), "IntegrationUnresolved");
+        assert!(
+            Cause::Unresolved
+                .fix()
+                .contains("messaging-bridge-relay check")
+        );
+    }
+
+    #[test]
     fn while_closed_one_probe_a_minute_is_let_through() {
         let now = Instant::now();
         let mut gate = closed_at(now);

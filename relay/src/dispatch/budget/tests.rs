@@ -300,3 +300,34 @@ async fn whoever_stopped_waiting_costs_no_call() {
     budget.acquire(Class::Message).await;
     assert!(start.elapsed() < Duration::from_millis(1100));
 }
+
+#[tokio::test(start_paused = true)]
+async fn messages_and_receipts_that_wait_share_the_pace_as_one_to_ten() {
+    let budget = Budget::start(Allowance {
+        per_minute: 600,
+        fixed: true,
+    });
+    let start = Instant::now();
+    let (granted, mut order) = mpsc::unbounded_channel();
+    for class in [Class::Receipt, Class::Message] {
+        for _ in 0..30 {
+            let (budget, granted) = (budget.clone(), granted.clone());
+            tokio::spawn(async move {
+                budget.acquire(class).await;
+                let _ = granted.send((class, Instant::now()));
+            });
+        }
+    }
+    let mut seen = Vec::new();
+    for _ in 0..60 {
+        seen.push(order.recv().await.expect("all of them are granted"));
+    }
+    let paced = seen[6..26].iter();
+    let receipts = paced.filter(|(class, _)| *class == Class::Receipt).count();
+    assert_eq!(receipts, 2, "{seen:?}");
+    // Ten a second, of which six may go at once.
+    let (_, last) = seen[59];
+    let took = last - start;
+    assert!(took > Duration::from_secs(5), "{took:?}");
+    assert!(took < Duration::from_secs(6), "{took:?}");
+}

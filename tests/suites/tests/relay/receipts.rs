@@ -309,7 +309,7 @@ async fn a_receipt_never_overtakes_the_answer_to_its_messages_webhook() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_slow_receipt_delays_no_other_but_those_of_its_own_message() {
     let (tenant, relay, customer) = running().await;
-    let slow = Effect::Latency { millis: 10_000 };
+    let slow = Effect::Latency { millis: 13_000 };
     let once = Fault::new(Endpoint::GenesysReceipt, slow).times(1);
     tenant.sandbox.set_faults(once);
     let first = tenant.sandbox.agent_sends(&customer, "quokka").await;
