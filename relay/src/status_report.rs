@@ -70,7 +70,7 @@ impl Recorder<'_> {
                 tracing::error!(
                     cause = cause.as_str(),
                     fix = cause.fix(),
-                    "delivery to Twilio is blocked, as a callback says"
+                    "a callback says that delivery to Twilio is blocked"
                 );
             }
         }

@@ -79,7 +79,7 @@ mod tests {
         assert_eq!(row.as_ref().map(|row| row.key.text.as_str()), key);
         let Some(row) = row else { return };
         assert_eq!(row.lane.direction(), Direction::Inbound);
-        let thirty_days = Duration::from_secs(30 * 24 * 60 * 60);
+        let thirty_days = Duration::from_hours(720);
         assert_eq!(row.key.life, thirty_days, "as long as a repeat may come");
         let Ok(Message::FailureNotice(notice)) = Message::from_stored(&row.payload) else {
             panic!("it is a notice of a failure");

@@ -4,6 +4,7 @@
 //! the lane's head and says how it left the lane. Nothing here polls: the loop wakes for an append, a worker's end, a
 //! time that was set, or a change of what blocked it.
 
+mod news;
 #[cfg(test)]
 mod tests;
 
@@ -16,11 +17,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::{Id, JoinError, JoinSet};
 use tokio::time::Instant;
 
+use self::news::News;
 use super::lanes::{Lanes, Rest};
 use super::pace::Pace;
 use super::traffic::Traffic;
 use super::width::Width;
-use crate::outbox::{LaneKey, WaitingLane};
+use crate::outbox::{Direction, LaneKey, WaitingLane};
 
 /// A lane whose worker panicked is left alone for this long.
 const AFTER_PANIC: Duration = Duration::from_mins(1);
@@ -67,6 +69,8 @@ pub enum Waking {
 
 /// What the loop is started with.
 pub struct DirectionLoop<W> {
+    /// Which one.
+    pub direction: Direction,
     /// Does the tries.
     pub worker: Arc<W>,
     /// The direction's gate.
@@ -115,7 +119,9 @@ impl<W: Worker> DirectionLoop<W> {
                 wait => running.lanes.wake_at(waiting.lane, now + wait),
             }
         }
+        let mut news = News::of(self.direction);
         while !*self.stop.borrow() {
+            news.tell(&self.traffic);
             self.start_workers(&mut running);
             let wake_at = self.next_time(&running);
             tokio::select! {

@@ -344,5 +344,9 @@ mod tests {
             gate.blocked().map(|blocked| blocked.since),
             Some(Timestamp::UNIX_EPOCH)
         );
+        assert!(
+            !gate.lets_through(now + PROBE_EVERY),
+            "what a probe found puts the next one off"
+        );
     }
 }

@@ -145,11 +145,6 @@ impl InboundWorker {
         let message = head.map(|head| head.seq);
         self.traffic
             .block(message, cause, Instant::now(), self.context.clock.now());
-        tracing::error!(
-            cause = cause.as_str(),
-            fix = cause.fix(),
-            "delivery to Genesys is blocked"
-        );
         Rest::More
     }
 

@@ -181,6 +181,7 @@ mod tests {
     #[case("with other line ends and blanks", json!({"body": " hello\r\n there "}))]
     #[case("behind a Messaging Service that names no sender", json!({"from": null, "messaging_service_sid": "MG1"}))]
     #[case("a little before the mark: clocks differ", json!({"date_created": "Wed, 31 Dec 2025 23:59:01 +0000"}))]
+    #[case("as long before the mark as clocks differ", json!({"date_created": "Wed, 31 Dec 2025 23:59:00 +0000"}))]
     #[case("long after the last mark", json!({"date_created": "Thu, 01 Jan 2026 02:00:00 +0000"}))]
     fn the_same_body_to_the_same_customer_since_the_first_mark_is_the_send(
         #[case] case: &str,
@@ -212,6 +213,7 @@ mod tests {
     #[case("redacted", json!({"body": ""}), "without a body")]
     #[case("redacted to nothing", json!({"body": null}), "without a body")]
     #[case("altered", json!({"body": "Trial account: hello there"}), "another body")]
+    #[case("altered, at the end of the longest way", json!({"body": "bye", "date_created": "Thu, 01 Jan 2026 00:06:30 +0000"}), "another body")]
     #[case("undated", json!({"date_created": null}), "without a date")]
     fn what_may_be_the_send_leaves_it_unclear(
         #[case] case: &str,

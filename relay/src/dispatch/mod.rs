@@ -137,35 +137,9 @@ pub async fn start(
     let (outbound_lanes, inbound_lanes) = by_direction(waiting, context.clock.now());
     let (inbound, inbound_wakes) = mpsc::unbounded_channel();
     let (outbound, outbound_wakes) = mpsc::unbounded_channel();
-    let traffic = Arc::clone(&directions.inbound);
-    let inbound_loop = DirectionLoop {
-        worker: Arc::new(InboundWorker {
-            context: Arc::clone(&context),
-            traffic: Arc::clone(&traffic),
-        }),
-        traffic,
-        at_once: INBOUND_AT_ONCE,
-        // The budget is its pace.
-        pace: None,
-        wakes: inbound_wakes,
-        changes: changes.clone(),
-        stop: stop.subscribe(),
-    };
-    let traffic = Arc::clone(&directions.outbound);
-    let per_second = f64::from(context.sends_per_second);
-    let outbound_loop = DirectionLoop {
-        worker: Arc::new(OutboundWorker {
-            context: Arc::clone(&context),
-            traffic: Arc::clone(&traffic),
-            searches: Searches::default(),
-        }),
-        traffic,
-        at_once: OUTBOUND_AT_ONCE,
-        pace: Some(Pace::new(per_second, per_second, Instant::now())),
-        wakes: outbound_wakes,
-        changes: changes.clone(),
-        stop: stop.subscribe(),
-    };
+    let signals = |wakes| (wakes, changes.clone(), stop.subscribe());
+    let inbound_loop = inbound_loop(&context, &directions.inbound, signals(inbound_wakes));
+    let outbound_loop = outbound_loop(&context, &directions.outbound, signals(outbound_wakes));
     let wake = Wake {
         inbound,
         outbound,
@@ -191,6 +165,56 @@ pub async fn start(
         tokio::spawn(receipts.run()),
     ];
     Ok((Dispatch { stop, loops }, wake))
+}
+
+/// What a loop hears: lanes with something new, changes that a block may rest on, and the end.
+type Signals = (
+    mpsc::UnboundedReceiver<Waking>,
+    watch::Receiver<u64>,
+    watch::Receiver<bool>,
+);
+
+fn inbound_loop(
+    context: &Arc<Context>,
+    traffic: &Arc<Traffic>,
+    (wakes, changes, stop): Signals,
+) -> DirectionLoop<InboundWorker> {
+    DirectionLoop {
+        direction: Direction::Inbound,
+        worker: Arc::new(InboundWorker {
+            context: Arc::clone(context),
+            traffic: Arc::clone(traffic),
+        }),
+        traffic: Arc::clone(traffic),
+        at_once: INBOUND_AT_ONCE,
+        // The budget is its pace.
+        pace: None,
+        wakes,
+        changes,
+        stop,
+    }
+}
+
+fn outbound_loop(
+    context: &Arc<Context>,
+    traffic: &Arc<Traffic>,
+    (wakes, changes, stop): Signals,
+) -> DirectionLoop<OutboundWorker> {
+    let per_second = f64::from(context.sends_per_second);
+    DirectionLoop {
+        direction: Direction::Outbound,
+        worker: Arc::new(OutboundWorker {
+            context: Arc::clone(context),
+            traffic: Arc::clone(traffic),
+            searches: Searches::default(),
+        }),
+        traffic: Arc::clone(traffic),
+        at_once: OUTBOUND_AT_ONCE,
+        pace: Some(Pace::new(per_second, per_second, Instant::now())),
+        wakes,
+        changes,
+        stop,
+    }
 }
 
 fn spawn<W: Worker>(

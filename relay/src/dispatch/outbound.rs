@@ -325,11 +325,6 @@ impl OutboundWorker {
         let message = refused.map(|head| head.seq);
         self.traffic
             .block(message, cause, Instant::now(), self.context.clock.now());
-        tracing::error!(
-            cause = cause.as_str(),
-            fix = cause.fix(),
-            "delivery to Twilio is blocked"
-        );
         Rest::More
     }
 

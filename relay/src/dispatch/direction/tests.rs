@@ -136,6 +136,7 @@ impl Rig {
         let (changes, news) = watch::channel(0);
         let (stop, ending) = watch::channel(false);
         let direction = DirectionLoop {
+            direction: Direction::Inbound,
             worker: Arc::clone(&worker),
             traffic,
             at_once: 3,

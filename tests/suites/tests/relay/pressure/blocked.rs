@@ -104,6 +104,19 @@ async fn each_cause_names_its_fix_loses_nothing_and_resumes(
     let log = tenant.sandbox.log();
     let arrived = log.genesys_inbound.len() + log.twilio_sends.len();
     assert_eq!(arrived, 6, "each arrived once");
+    let said = relay.log();
+    let count = |words: &str| said.lines().filter(|line| line.contains(words)).count();
+    assert!(count("is no longer held back") >= 1, "{said}");
+    let platform = if way == "inbound" {
+        "Genesys"
+    } else {
+        "Twilio"
+    };
+    assert_eq!(
+        count(&format!("delivery to {platform} is blocked")),
+        1,
+        "{said}"
+    );
     relay.stop().await;
 }
 
