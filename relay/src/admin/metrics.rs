@@ -65,6 +65,7 @@ pub struct Metrics {
     oldest: Family<DirectionLabels, Gauge>,
     blocked: Family<DirectionLabels, Gauge>,
     outage: Family<DirectionLabels, Gauge>,
+    in_doubt: Gauge,
     receipts_waiting: Gauge,
     dead_letters: Family<LetterLabels, Gauge>,
     outbox_bytes: Gauge,
@@ -116,6 +117,7 @@ impl Default for Metrics {
             oldest: Family::default(),
             blocked: Family::default(),
             outage: Family::default(),
+            in_doubt: Gauge::default(),
             receipts_waiting: Gauge::default(),
             dead_letters: Family::default(),
             outbox_bytes: Gauge::default(),
@@ -178,6 +180,12 @@ impl Metrics {
             "Age of the oldest message that waits; 0 when none does",
         );
         self.add_family(oldest.seconds(), |all| &all.oldest);
+        let in_doubt = entry(
+            ASKS,
+            "in_doubt",
+            "Replies whose send has no known answer: it is under way, or was lost and is being looked up",
+        );
+        self.add(in_doubt, |all| &all.in_doubt);
         let receipts = entry(
             ASKS,
             "receipts_waiting",
@@ -378,6 +386,7 @@ impl Metrics {
                 .get_or_create(&labels)
                 .set(i64::from(reading.outage[direction as usize]));
         }
+        self.in_doubt.set(signed(stats.in_doubt));
         self.receipts_waiting.set(signed(stats.receipts));
         self.outbox_bytes.set(signed(stats.bytes));
         // What was replayed or purged is gone: its row must not stand at its last count.

@@ -51,6 +51,9 @@ pub struct LaneStatus {
     /// When the oldest of them arrived.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub oldest_pending_time: Option<Timestamp>,
+    /// Of messages to Twilio, how many have a send without a known answer: under way, or lost and being looked up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub in_doubt: Option<u64>,
     /// Why nothing flows, if so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub blocked: Option<BlockedStatus>,
@@ -88,8 +91,8 @@ pub fn lanes(
     outages: [Option<Timestamp>; 2],
 ) -> Vec<LaneStatus> {
     let counts = [
-        (stats.inbound, stats.oldest_inbound),
-        (stats.outbound, stats.oldest_outbound),
+        (stats.inbound, stats.oldest_inbound, None),
+        (stats.outbound, stats.oldest_outbound, Some(stats.in_doubt)),
     ];
     Direction::ALL
         .into_iter()
@@ -97,12 +100,15 @@ pub fn lanes(
         .zip(blocked)
         .zip(outages)
         .map(
-            |(((direction, (backlog, oldest_pending_time)), blocked), outage_since)| LaneStatus {
-                direction,
-                backlog,
-                oldest_pending_time,
-                blocked: blocked.map(Into::into),
-                outage_since,
+            |(((direction, (backlog, oldest_pending_time, in_doubt)), blocked), outage_since)| {
+                LaneStatus {
+                    direction,
+                    backlog,
+                    oldest_pending_time,
+                    in_doubt,
+                    blocked: blocked.map(Into::into),
+                    outage_since,
+                }
             },
         )
         .collect()

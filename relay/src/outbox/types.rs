@@ -354,6 +354,8 @@ pub struct Stats {
     pub inbound: u64,
     /// Messages to Twilio that wait.
     pub outbound: u64,
+    /// Messages to Twilio whose last send has no known answer: it is under way, or was lost and is being looked up.
+    pub in_doubt: u64,
     /// Receipts that wait.
     pub receipts: u64,
     /// Dead letters kept.

@@ -438,6 +438,9 @@ impl Story {
         let expected = Stats {
             inbound: waiting(Direction::Inbound).count() as u64,
             outbound: waiting(Direction::Outbound).count() as u64,
+            in_doubt: waiting(Direction::Outbound)
+                .filter(|row| row.mark.is_some())
+                .count() as u64,
             receipts: self.reference.receipts_waiting().count() as u64,
             dead_letters: self.reference.dead.len() as u64,
             bytes: self

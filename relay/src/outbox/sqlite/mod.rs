@@ -397,6 +397,7 @@ impl Outbox for SqliteOutbox {
                 Ok(Stats {
                     inbound: ledger.book.rows[Direction::Inbound as usize],
                     outbound: ledger.book.rows[Direction::Outbound as usize],
+                    in_doubt: sends::in_doubt(ledger)?,
                     receipts: receipts::waiting(ledger)?,
                     dead_letters: ledger.book.dead_letters,
                     bytes: ledger.book.bytes,

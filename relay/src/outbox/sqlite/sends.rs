@@ -175,6 +175,14 @@ pub(super) fn unproven(ledger: &Ledger<'_>, first: &SendId) -> Done<Vec<SendId>>
     Ok(sends.collect::<Result<_, _>>()?)
 }
 
+pub(super) const IN_DOUBT: &str =
+    "SELECT count(*) FROM message WHERE doubt IS NOT NULL AND mark IS NOT NULL";
+
+/// How many waiting messages have a send without a known answer. (A mark is never without a doubt, which has an index.)
+pub(super) fn in_doubt(ledger: &Ledger<'_>) -> Done<u64> {
+    Ok(ledger.sql(IN_DOUBT)?.query_row([], |row| row.get(0))?)
+}
+
 pub(super) const OTHER_DEAD_LETTERS: &str = "SELECT d.payload, d.next_part FROM dead_letter d LEFT JOIN send s ON s.id = d.doubt
      WHERE d.lane = ?1 AND d.doubt IS NOT NULL AND max(COALESCE(d.mark_ms, 0), COALESCE(s.created_ms, 0)) >= ?2";
 const OTHER_MESSAGES: &str =

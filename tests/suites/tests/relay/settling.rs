@@ -63,6 +63,11 @@ async fn a_lane_in_doubt_holds_no_worker() {
         .await;
     assert_eq!(final_receipt(&tenant, &id).await.status, "Delivered");
     assert_eq!(bodies(&tenant), ["quokka free"]);
+    eventually("the status says how many are in doubt", SOON, || async {
+        (relay.status().await["lanes"][1]["inDoubt"] == 20).then_some(())
+    })
+    .await;
+    assert_eq!(relay.status().await["lanes"][0].get("inDoubt"), None);
     relay.kill().await;
 }
 

@@ -63,6 +63,11 @@ fn plan(sql: &str) -> Vec<String> {
     "SEARCH send USING COVERING INDEX send_sid (sid=?)"
 )]
 #[case(
+    "sends in doubt",
+    sends::IN_DOUBT,
+    "SEARCH message USING INDEX message_doubt (doubt>?)"
+)]
+#[case(
     "parts of a message",
     receipts::PARTS,
     "SEARCH send USING INDEX send_message (genesys_id=?)"
