@@ -152,6 +152,22 @@ mod tests {
     }
 
     #[test]
+    fn a_window_holds_its_first_second_and_not_the_one_of_its_end() {
+        let window = window(100, Some(700));
+        let held = [99, 100, 699, 700].map(|seconds| window.holds(at(seconds)));
+        assert_eq!(held, [false, true, true, false]);
+    }
+
+    #[test]
+    fn a_window_that_comes_to_the_end_takes_what_is_younger_if_the_walk_is_open() {
+        let open = Walk::new(at(0), at(1000), true);
+        assert!(open.is_whole());
+        let wide = |seconds| open.with_width(Some(Duration::from_secs(seconds)));
+        assert_eq!(wide(999).window(), window(0, Some(999)));
+        assert_eq!(wide(1000).window(), window(0, None));
+    }
+
+    #[test]
     fn too_much_is_narrowed_by_what_was_seen_and_widened_again() {
         let mut walk = Walk::new(at(0), at(1000), false);
         walk.narrow(Duration::from_secs(200));
