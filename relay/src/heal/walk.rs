@@ -214,6 +214,8 @@ mod tests {
             let names: Vec<&str> = ordered.iter().map(|(name, _)| *name).collect();
             assert_eq!(names, ["a", "b", "c", "d"]);
         }
+        let of_one_second = oldest_first(vec!["c", "b", "a"], |_| at(1));
+        assert_eq!(of_one_second, ["a", "b", "c"], "the newest is listed first");
     }
 
     proptest! {

@@ -118,5 +118,6 @@ mod tests {
         }
         outage.changed();
         assert_eq!(outage.allows(now), Err(now + OUTAGE_WAIT));
+        assert_eq!(outage.allows(now + OUTAGE_WAIT), Ok(()), "then it is time");
     }
 }
