@@ -181,7 +181,7 @@ impl ApiError {
             .map(|word| word.trim())
             .filter(|word| word.chars().count() >= 3)
         {
-            self.message = self.message.replace(word, "[withheld]");
+            self.message = mask::withheld(&self.message, word);
         }
         self
     }

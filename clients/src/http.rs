@@ -21,6 +21,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::{ClientConfig, RootCertStore};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::mask;
+
 /// The largest answer that is read: a full page of either platform stays far below.
 pub const MAX_BODY: usize = 1024 * 1024;
 
@@ -187,7 +189,7 @@ impl Answer {
         }
         let said = String::from_utf8_lossy(&self.body);
         if said.contains(secret) {
-            self.body = Bytes::from(said.replace(secret, "[withheld]"));
+            self.body = Bytes::from(mask::withheld(&said, secret));
         }
         self
     }

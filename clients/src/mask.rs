@@ -23,6 +23,11 @@ pub fn phone(address: &str) -> String {
     masked
 }
 
+/// What a platform said, without this word, should it quote it.
+pub(crate) fn withheld(said: &str, word: &str) -> String {
+    said.replace(word, "[withheld]")
+}
+
 /// Masks every run of at least seven digits in free text, with a leading plus and with single spaces, dashes, dots or
 /// parentheses between the digits. Identifiers in hexadecimal digits (`id_at`) stay: they name no customer, and a
 /// person who is to look one up needs all of it.
