@@ -95,21 +95,17 @@ pub fn lanes(
         (stats.outbound, stats.oldest_outbound, Some(stats.in_doubt)),
     ];
     Direction::ALL
-        .into_iter()
-        .zip(counts)
-        .zip(blocked)
-        .zip(outages)
-        .map(
-            |(((direction, (backlog, oldest_pending_time, in_doubt)), blocked), outage_since)| {
-                LaneStatus {
-                    direction,
-                    backlog,
-                    oldest_pending_time,
-                    in_doubt,
-                    blocked: blocked.map(Into::into),
-                    outage_since,
-                }
-            },
-        )
-        .collect()
+        .map(|direction| {
+            let at = direction as usize;
+            let (backlog, oldest_pending_time, in_doubt) = counts[at];
+            LaneStatus {
+                direction,
+                backlog,
+                oldest_pending_time,
+                in_doubt,
+                blocked: blocked[at].map(Into::into),
+                outage_since: outages[at],
+            }
+        })
+        .into()
 }

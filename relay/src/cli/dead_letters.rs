@@ -4,7 +4,7 @@ use comfy_table::{Table, presets};
 
 use super::args::{DeadLettersCommand, WhichArgs};
 use super::store::Store;
-use super::{CliError, say};
+use super::{CliError, counted, say};
 use crate::admin::control::{DeadLetterList, PurgeAnswer, ReplayAnswer, Shown};
 use crate::outbox::{DeadLetter, DeadLetterId, LetterSelection};
 
@@ -67,14 +67,6 @@ fn appended(answer: &ReplayAnswer) -> Result<String, String> {
     Err(format!(
         "{appended}; {left} stayed, since the queue has no room for more: replay again when it has drained"
     ))
-}
-
-/// A number of things.
-pub(super) fn counted(count: u64, thing: &str) -> String {
-    match count {
-        1 => format!("1 {thing}"),
-        count => format!("{count} {thing}s"),
-    }
 }
 
 fn selection(which: &WhichArgs) -> LetterSelection {

@@ -3,9 +3,8 @@
 use messaging_bridge_clients::twilio::E164;
 
 use super::args::ForgetArgs;
-use super::dead_letters::counted;
 use super::store::Store;
-use super::{CliError, say};
+use super::{CliError, counted, say};
 use crate::admin::control::ForgetRequest;
 use crate::message::CustomerId;
 use crate::outbox::Forgotten;

@@ -103,3 +103,11 @@ fn say(text: &str) {
 fn warn(text: &str) {
     eprintln!("{text}");
 }
+
+/// A number of things.
+fn counted(count: u64, thing: &str) -> String {
+    match count {
+        1 => format!("1 {thing}"),
+        count => format!("{count} {thing}s"),
+    }
+}

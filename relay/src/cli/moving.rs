@@ -6,9 +6,8 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 
 use super::args::{ExportArgs, ImportArgs};
-use super::dead_letters::counted;
 use super::store::Store;
-use super::{CliError, say, warn};
+use super::{CliError, counted, say, warn};
 use crate::clock::{Clock as _, SystemClock};
 use crate::outbox::sqlite::{self, ImportError, Imported};
 
