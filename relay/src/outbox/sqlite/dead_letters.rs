@@ -115,6 +115,7 @@ pub(super) fn purge(ledger: &mut Ledger<'_>, letters: &[i64]) -> Done<u64> {
 pub(super) struct Replayable {
     id: i64,
     pub(super) lane: LaneKey,
+    bytes: u64,
 }
 
 /// Those of a selection that can be appended again, in their original order. What was accepted for another sender or
@@ -122,23 +123,22 @@ pub(super) struct Replayable {
 pub(super) fn replayable(ledger: &Ledger<'_>, selection: LetterSelection) -> Done<Vec<Replayable>> {
     let ours = our_identities(ledger)?;
     let mut query = ledger.sql(&format!(
-        "SELECT id, lane, identity FROM dead_letter WHERE payload IS NOT NULL AND {SELECTED}
+        "SELECT id, lane, length(payload), identity FROM dead_letter WHERE payload IS NOT NULL AND {SELECTED}
          ORDER BY accepted_ms, id"
     ))?;
-    let letters: Vec<(i64, String, i64)> = query
-        .query_map(chosen(selection), |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })?
-        .collect::<Result<_, _>>()?;
-    let ours = letters
-        .into_iter()
-        .filter(|(_, _, identity)| ours.contains(identity));
-    Ok(ours
-        .map(|(id, lane, _)| Replayable {
-            id,
-            lane: LaneKey::from_stored(&lane),
-        })
-        .collect())
+    let mut rows = query.query(chosen(selection))?;
+    let mut letters = Vec::new();
+    while let Some(row) = rows.next()? {
+        if ours.contains(&row.get(3)?) {
+            let lane: String = row.get(1)?;
+            letters.push(Replayable {
+                id: row.get(0)?,
+                lane: LaneKey::from_stored(&lane),
+                bytes: row.get(2)?,
+            });
+        }
+    }
+    Ok(letters)
 }
 
 /// Appends dead letters again at the tails of their lanes, in this order, while there is room. Says how many it went
@@ -154,43 +154,42 @@ pub(super) fn replay(
     now: Timestamp,
 ) -> Done<usize> {
     for (done, letter) in letters.iter().enumerate() {
-        let bytes = ledger
-            .sql("SELECT length(payload) FROM dead_letter WHERE id = ?1")?
-            .query_row([letter.id], |row| row.get(0))
-            .optional()?;
-        // Somebody else has purged it meanwhile.
-        let Some(bytes) = bytes else { continue };
         let room = room_of(letter.lane.direction());
-        if room.refusal(1, bytes, ledger.book).is_some() {
+        if room.refusal(1, letter.bytes, ledger.book).is_some() {
             return Ok(done);
         }
-        append_again(ledger, letter.id, &letter.lane, now)?;
+        append_again(ledger, letter, now)?;
     }
     Ok(letters.len())
 }
 
-fn append_again(ledger: &mut Ledger<'_>, letter: i64, lane: &LaneKey, now: Timestamp) -> Done<()> {
+fn append_again(ledger: &mut Ledger<'_>, letter: &Replayable, now: Timestamp) -> Done<()> {
+    let Replayable { id, lane, bytes } = letter;
     let seq = ledger.book.next_seq;
     let (position, time) = match lane.direction() {
         Direction::Inbound => (seq, messages::arrival_time(ledger, lane, now)?),
         Direction::Outbound => (messages::tail_position(ledger, lane, now)?, millis(now)),
     };
-    let bytes = ledger
+    let appended = ledger
         .sql(
             "INSERT INTO message (seq, lane, direction, position, time_ms, accepted_ms, next_part, mark, mark_ms, doubt,
                key, genesys_id, identity, payload)
              SELECT ?2, lane, direction, ?3, ?4, ?5, next_part, mark, mark_ms, doubt, key, genesys_id, ?6, payload
-             FROM dead_letter WHERE id = ?1 RETURNING length(payload)",
+             FROM dead_letter WHERE id = ?1 AND payload IS NOT NULL",
         )?
-        .query_row(params![letter, seq, position, time, millis(now), ledger.book.identity], |row| row.get(0))?;
+        .execute(params![id, seq, position, time, millis(now), ledger.book.identity])?;
+    if appended == 0 {
+        // Somebody else has purged it meanwhile.
+        return Ok(());
+    }
     if lane.direction() == Direction::Outbound {
-        begin_receipt_anew(ledger, letter, now)?;
+        begin_receipt_anew(ledger, *id, now)?;
     }
     ledger
         .sql("DELETE FROM dead_letter WHERE id = ?1")?
-        .execute([letter])?;
+        .execute([id])?;
     ledger.book.next_seq += 1;
-    ledger.book.add(lane.direction(), bytes);
+    ledger.book.add(lane.direction(), *bytes);
     ledger.book.dead_letters = ledger.book.dead_letters.saturating_sub(1);
     Ok(())
 }
