@@ -226,7 +226,8 @@ impl Running {
     }
 }
 
-async fn until(at: Option<Instant>) {
+/// Waits until then; without a time, for ever.
+pub(super) async fn until(at: Option<Instant>) {
     match at {
         Some(at) => tokio::time::sleep_until(at).await,
         None => std::future::pending().await,

@@ -21,6 +21,7 @@ use self::patience::Patience;
 use self::telling::{Outcome, Teller};
 use super::budget::Class;
 use super::context::Context;
+use super::direction::until;
 use super::{Wake, retry};
 use crate::outbox::{OutboxError, WaitingReceipt};
 
@@ -41,18 +42,6 @@ pub struct ReceiptLoop {
     pub stop: watch::Receiver<bool>,
 }
 
-/// What the loop waits for, beside the end of what is under way.
-enum Wait {
-    /// Nothing: there may be another receipt.
-    No,
-    /// This time, or the bell.
-    Until(Instant),
-    /// The bell.
-    Bell,
-    /// An end alone: enough are under way.
-    End,
-}
-
 impl ReceiptLoop {
     /// Runs until told to stop, then waits for the receipts that are under way.
     pub async fn run(self) {
@@ -70,27 +59,21 @@ impl ReceiptLoop {
             under_way: HashMap::new(),
         };
         while !*stop.borrow() {
-            let wait = match receipts.start_one().await {
-                Ok(wait) => wait,
+            let look_at = match receipts.start_one().await {
+                Ok(look_at) => look_at,
                 Err(OutboxError::Closed) => break,
                 Err(error) => {
                     tracing::warn!(%error, "could not look for receipts");
-                    Wait::Until(Instant::now() + STORE_WAIT)
+                    Some(Instant::now() + STORE_WAIT)
                 }
-            };
-            let (at, for_bell) = match wait {
-                Wait::No => (Some(Instant::now()), false),
-                Wait::Until(at) => (Some(at), true),
-                Wait::Bell => (None, true),
-                Wait::End => (None, false),
             };
             tokio::select! {
                 biased;
                 _ = stop.changed() => {}
                 Some(ended) = receipts.calls.join_next_with_id() => receipts.ended(ended),
                 Ok(()) = changes.changed() => receipts.patience.changed(),
-                () = bell.notified(), if for_bell => {}
-                () = tokio::time::sleep_until(at.unwrap_or_else(Instant::now)), if at.is_some() => {}
+                () = bell.notified() => {}
+                () = until(look_at) => {}
             }
         }
         while receipts.calls.join_next().await.is_some() {}
@@ -106,34 +89,35 @@ struct Receipts {
 }
 
 impl Receipts {
-    /// Starts the next receipt once the budget grants it, or says what to wait for.
-    async fn start_one(&mut self) -> Result<Wait, OutboxError> {
+    /// Starts the next receipt once the budget grants it. Says when to look for another one; `None`: when the bell rings,
+    /// or one that is under way has ended.
+    async fn start_one(&mut self) -> Result<Option<Instant>, OutboxError> {
         let context = Arc::clone(&self.teller.context);
-        if let Err(until) = self.patience.allows(Instant::now()) {
-            return Ok(Wait::Until(until));
+        if let Err(later) = self.patience.allows(Instant::now()) {
+            return Ok(Some(later));
         }
         if self.calls.len() >= self.patience.at_once() {
-            return Ok(Wait::End);
+            return Ok(None);
         }
         let Some(due) = context.outbox.receipt_due(self.messages()).await? else {
-            return Ok(Wait::Bell);
+            return Ok(None);
         };
         if context.integration_now().is_none() {
-            return Ok(Wait::Until(Instant::now() + UNRESOLVED_WAIT));
+            return Ok(Some(Instant::now() + UNRESOLVED_WAIT));
         }
         let early = retry::until(due, context.clock.now());
         if !early.is_zero() {
-            return Ok(Wait::Until(Instant::now() + early));
+            return Ok(Some(Instant::now() + early));
         }
         let granted = context.budget.acquire(Class::Receipt);
         if context.genesys.takes_receipts() && context.unless_stopping(granted).await.is_none() {
-            return Ok(Wait::End);
+            return Ok(None);
         }
         let now = context.clock.now();
         if let Some(waiting) = context.outbox.next_receipt(now, self.messages()).await? {
             self.start(waiting);
         }
-        Ok(Wait::No)
+        Ok(Some(Instant::now()))
     }
 
     /// Of which messages a receipt is under way.
